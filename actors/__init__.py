@@ -1,0 +1,1 @@
+"""The actors that live in the server: thin shells around the rules of `protocols/` and the drivers of `store/`."""

@@ -1,0 +1,1 @@
+"""Everything about running the server: command line, configuration, logs, certificates, measurements."""

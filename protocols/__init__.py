@@ -1,0 +1,1 @@
+"""What XMPP says: values, tables and state machines; bytes in, events and bytes out."""

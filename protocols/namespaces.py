@@ -1,0 +1,36 @@
+"""The XML namespaces that this server reads or writes, each with the document that defines it.
+
+Used wherever an element is recognised or built, so that no namespace is spelt twice.
+"""
+
+from typing import Final
+
+# The XML stream (RFC 6120).
+XML: Final = "http://www.w3.org/XML/1998/namespace"
+STREAM: Final = "http://etherx.jabber.org/streams"
+STREAMS_ERRORS: Final = "urn:ietf:params:xml:ns:xmpp-streams"
+CLIENT: Final = "jabber:client"
+SERVER: Final = "jabber:server"
+TLS: Final = "urn:ietf:params:xml:ns:xmpp-tls"
+SASL: Final = "urn:ietf:params:xml:ns:xmpp-sasl"
+BIND: Final = "urn:ietf:params:xml:ns:xmpp-bind"
+STANZAS: Final = "urn:ietf:params:xml:ns:xmpp-stanzas"
+
+# The stream over WebSocket (RFC 7395).
+FRAMING: Final = "urn:ietf:params:xml:ns:xmpp-framing"
+
+# Instant messaging and presence (RFC 6121; the session element is from RFC 3921, §3).
+SESSION: Final = "urn:ietf:params:xml:ns:xmpp-session"
+ROSTER: Final = "jabber:iq:roster"
+ROSTER_VERSIONING: Final = "urn:xmpp:features:rosterver"
+PRE_APPROVAL: Final = "urn:xmpp:features:pre-approval"
+
+# Extensions.
+DISCO_INFO: Final = "http://jabber.org/protocol/disco#info"  # XEP-0030
+DISCO_ITEMS: Final = "http://jabber.org/protocol/disco#items"  # XEP-0030
+REGISTER: Final = "jabber:iq:register"  # XEP-0077
+REGISTER_FEATURE: Final = "http://jabber.org/features/iq-register"  # XEP-0077, stream feature
+VERSION: Final = "jabber:iq:version"  # XEP-0092
+OFFLINE: Final = "msgoffline"  # XEP-0160, disco feature
+PING: Final = "urn:xmpp:ping"  # XEP-0199
+DELAY: Final = "urn:xmpp:delay"  # XEP-0203

@@ -1,0 +1,73 @@
+"""What a mechanism and the negotiation say to each other, whatever the mechanism (RFC 4422 §3).
+
+A mechanism is given the client's messages, decoded from base64, and answers each with one step. It
+never fetches credentials and never hashes a password: it asks, and goes on with the answer.
+"""
+
+from typing import NamedTuple, Protocol
+
+from protocols.conditions import SaslCondition
+from protocols.sasl.keys import ScramKeys
+
+
+class SaslFailure(Exception):
+    """The client's attempt to log in has failed (RFC 6120 §6.5); it may try again."""
+
+    def __init__(self, condition: SaslCondition, text: str = "") -> None:
+        """Name the condition to answer with; the text is for the person at the other end."""
+        super().__init__(condition, text)
+        self.condition = condition
+        self.text = text
+
+
+class IdentityClaimed(NamedTuple):
+    """The client says who it is; the exchange goes on with `resume` once the keys are there."""
+
+    username: str
+    authzid: str  # empty when the client leaves it to the server
+
+
+class PasswordGiven(NamedTuple):
+    """The client sent its password; it is right if the keys were derived from it."""
+
+    password: str
+    keys: ScramKeys
+
+    def __repr__(self) -> str:
+        """Name the type only, so that no crash report carries a password."""
+        return "PasswordGiven(…)"
+
+
+class Challenge(NamedTuple):
+    """The client is to answer this."""
+
+    data: bytes
+
+
+class Proved(NamedTuple):
+    """The client is who it claimed to be; the data goes along with the news."""
+
+    data: bytes
+
+
+SaslStep = IdentityClaimed | PasswordGiven | Challenge | Proved
+
+
+class Exchange(Protocol):
+    """One attempt to log in by one mechanism."""
+
+    def respond(self, message: bytes) -> SaslStep:
+        """Take the client's next message.
+
+        Raises:
+            SaslFailure: If the message ends the attempt.
+        """
+        ...
+
+    def resume(self, keys: ScramKeys) -> SaslStep:
+        """Go on with the keys of the account that was claimed, or with decoys for it.
+
+        Raises:
+            SaslFailure: If the attempt is over.
+        """
+        ...

@@ -1,0 +1,112 @@
+"""The mechanisms SCRAM-SHA-1 and SCRAM-SHA-256, by the library scramp (RFC 5802, RFC 7677).
+
+No channel binding yet: a client that says it would have used it had we offered it ('y') is fine, one
+that insists on it ('p') is refused.
+"""
+
+import re
+from typing import Final, final
+
+from scramp import ScramException, ScramMechanism
+from scramp.core import ScramServer
+
+from protocols.conditions import SaslCondition
+from protocols.errors import LocalProtocolError
+from protocols.sasl.exchange import Challenge, IdentityClaimed, Proved, SaslFailure
+from protocols.sasl.keys import ITERATIONS, SALT_BYTES, ScramKeys
+
+# gs2-header of a client's first message: channel binding flag and authorisation identity.
+_GS2_HEADER: Final = re.compile("(?P<flag>[ny]|p=[A-Za-z0-9.-]+),(?:a=(?P<authzid>[^,]+))?,")
+
+# A client's last message: channel binding, nonce, extensions, proof. scramp checks the values, but
+# reports a bad form and a wrong nonce alike.
+_CLIENT_FINAL: Final = re.compile("c=[A-Za-z0-9+/=]+,r=[^,]+(?:,[A-Za-z]=[^,]+)*,p=[A-Za-z0-9+/=]+")
+
+
+@final
+class ScramExchange:
+    """The server's side of one attempt with SCRAM."""
+
+    __slots__ = ("_client_first", "_mechanism", "_nonce", "_server")
+
+    def __init__(self, mechanism: str, nonce: str) -> None:
+        """Wait for the client's first message.
+
+        Args:
+            mechanism: `SCRAM_SHA_1` or `SCRAM_SHA_256`.
+            nonce: Our half of the nonce: random printable ASCII without a comma, never used before.
+        """
+        self._mechanism = mechanism
+        self._nonce = nonce
+        self._client_first = ""
+        self._server: ScramServer | None = None
+
+    def respond(self, message: bytes) -> IdentityClaimed | Proved:
+        """Take the client's first message, or its last one."""
+        try:
+            text = message.decode()
+        except UnicodeDecodeError as error:
+            raise SaslFailure(SaslCondition.MALFORMED_REQUEST) from error
+        if self._server is not None:
+            return self._take_client_final(self._server, text)
+        if self._client_first:
+            raise LocalProtocolError("SCRAM waits for keys, not for a message")
+        return self._take_client_first(text)
+
+    def resume(self, keys: ScramKeys) -> Challenge:
+        """Answer the client's first message, now that the keys of its account are there."""
+        if not self._client_first or self._server is not None:
+            raise LocalProtocolError("SCRAM takes keys once, after the client's first message")
+        if keys.mechanism != self._mechanism:
+            raise LocalProtocolError(f"keys for {keys.mechanism} do not serve {self._mechanism}")
+        server = self._new_server(keys)
+        server.set_client_first(self._client_first)
+        self._server = server
+        server_first: str = server.get_server_first()
+        return Challenge(server_first.encode())
+
+    def _take_client_first(self, text: str) -> IdentityClaimed:
+        header = _GS2_HEADER.match(text)
+        if header is None:
+            raise SaslFailure(SaslCondition.MALFORMED_REQUEST)
+        if header["flag"].startswith("p"):
+            raise SaslFailure(SaslCondition.MALFORMED_REQUEST, "channel binding is not offered here")
+        if header["authzid"] is not None:
+            # RFC 6120 §6.3.8: a client that acts for itself sends none, and none can act for another.
+            raise SaslFailure(SaslCondition.INVALID_AUTHZID)
+        username = self._parse_username(text)
+        self._client_first = text
+        return IdentityClaimed(username, authzid="")
+
+    def _parse_username(self, text: str) -> str:
+        """Let scramp parse the message for the sake of the name: the keys depend on it.
+
+        scramp asks for the keys by a callback that cannot wait. So the message is given to it twice:
+        here with keys that mean nothing, and in `resume` with the account's.
+        """
+        names: list[str] = []
+
+        def note_name(name: str) -> tuple[bytes, bytes, bytes, int]:
+            names.append(name)
+            return bytes(SALT_BYTES), b"", b"", ITERATIONS
+
+        server = ScramMechanism(self._mechanism).make_server(note_name, s_nonce=self._nonce)
+        try:
+            server.set_client_first(text)
+        except ScramException as error:
+            raise SaslFailure(SaslCondition.MALFORMED_REQUEST) from error
+        return names[0]
+
+    def _new_server(self, keys: ScramKeys) -> ScramServer:
+        credentials = (keys.salt, keys.stored_key, keys.server_key, keys.iterations)
+        return ScramMechanism(self._mechanism).make_server(lambda _name: credentials, s_nonce=self._nonce)
+
+    def _take_client_final(self, server: ScramServer, text: str) -> Proved:
+        if _CLIENT_FINAL.fullmatch(text) is None:
+            raise SaslFailure(SaslCondition.MALFORMED_REQUEST)
+        try:
+            server.set_client_final(text)
+            server_final: str = server.get_server_final()
+        except ScramException as error:
+            raise SaslFailure(SaslCondition.NOT_AUTHORIZED) from error
+        return Proved(server_final.encode())

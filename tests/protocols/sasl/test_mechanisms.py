@@ -1,0 +1,26 @@
+"""The table of mechanisms."""
+
+from protocols.sasl.exchange import IdentityClaimed
+from protocols.sasl.keys import SCRAM_MECHANISMS
+from protocols.sasl.mechanisms import MECHANISMS
+
+FIRST_MESSAGE = {
+    "SCRAM-SHA-256": b"n,,n=user,r=fyko",
+    "SCRAM-SHA-1": b"n,,n=user,r=fyko",
+    "PLAIN": b"\0user\0pencil",
+}
+
+
+def test_mechanisms_are_offered_strongest_first() -> None:
+    assert [mechanism.name for mechanism in MECHANISMS] == ["SCRAM-SHA-256", "SCRAM-SHA-1", "PLAIN"]
+
+
+def test_mechanisms_each_begin_with_a_client_that_says_who_it_is() -> None:
+    for mechanism in MECHANISMS:
+        exchange = mechanism.begin("3rfcNHYJY1ZVvWVs7j")
+        assert exchange.respond(FIRST_MESSAGE[mechanism.name]) == IdentityClaimed("user", "")
+
+
+def test_mechanisms_ask_for_keys_that_exist() -> None:
+    for mechanism in MECHANISMS:
+        assert set(mechanism.keys) <= set(SCRAM_MECHANISMS)

@@ -1,0 +1,191 @@
+"""SCRAM: the exchanges of the RFCs, and scramp's own client as the other end."""
+
+from base64 import b64decode
+
+import pytest
+from scramp import ScramClient, ScramException
+
+from protocols.conditions import SaslCondition
+from protocols.errors import LocalProtocolError
+from protocols.sasl.exchange import Challenge, IdentityClaimed, Proved, SaslFailure
+from protocols.sasl.keys import (
+    SALT_BYTES,
+    SCRAM_MECHANISMS,
+    SCRAM_SHA_1,
+    SCRAM_SHA_256,
+    ScramKeys,
+    decoy_keys,
+    derive_keys,
+    find_keys,
+)
+from protocols.sasl.scram import ScramExchange
+
+SALT = bytes(range(SALT_BYTES))
+PASSWORD = "pencil"
+NONCE = "3rfcNHYJY1ZVvWVs7j"
+CLIENT_FIRST = b"n,,n=user,r=fyko+d2lbbFgONRv9qkxdawL"
+
+
+def keys_for(mechanism: str, password: str = PASSWORD, salt: bytes = SALT) -> ScramKeys:
+    keys = find_keys(derive_keys(password, salt), [mechanism])
+    assert keys is not None
+    return keys
+
+
+def begun(mechanism: str = SCRAM_SHA_1) -> ScramExchange:
+    """An exchange that has sent its challenge for CLIENT_FIRST."""
+    exchange = ScramExchange(mechanism, NONCE)
+    exchange.respond(CLIENT_FIRST)
+    exchange.resume(keys_for(mechanism, salt=b64decode("QSXCR+Q6sek8bf92")))
+    return exchange
+
+
+def refusal(exchange: ScramExchange, message: bytes) -> SaslCondition:
+    with pytest.raises(SaslFailure) as caught:
+        exchange.respond(message)
+    return caught.value.condition
+
+
+def test_scram_sha_1_plays_the_exchange_of_rfc_5802() -> None:
+    exchange = ScramExchange(SCRAM_SHA_1, NONCE)
+    assert exchange.respond(CLIENT_FIRST) == IdentityClaimed("user", "")
+    challenge = exchange.resume(keys_for(SCRAM_SHA_1, salt=b64decode("QSXCR+Q6sek8bf92")))
+    assert challenge == Challenge(b"r=fyko+d2lbbFgONRv9qkxdawL3rfcNHYJY1ZVvWVs7j,s=QSXCR+Q6sek8bf92,i=4096")
+    final = b"c=biws,r=fyko+d2lbbFgONRv9qkxdawL3rfcNHYJY1ZVvWVs7j,p=v0X8v3Bz2T0CJGbJQyF0X+HI4Ts="
+    assert exchange.respond(final) == Proved(b"v=rmF9pqV8S7suAoZWja4dJRkFsKQ=")
+
+
+def test_scram_sha_256_plays_the_exchange_of_rfc_7677() -> None:
+    exchange = ScramExchange(SCRAM_SHA_256, "%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0")
+    assert exchange.respond(b"n,,n=user,r=rOprNGfwEbeRWgbNEkqO") == IdentityClaimed("user", "")
+    challenge = exchange.resume(keys_for(SCRAM_SHA_256, salt=b64decode("W22ZaJ0SNY7soEsUEjb6gQ==")))
+    nonce = b"rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0"
+    assert challenge == Challenge(b"r=" + nonce + b",s=W22ZaJ0SNY7soEsUEjb6gQ==,i=4096")
+    final = b"c=biws,r=" + nonce + b",p=dHzbZapWIk4jUhN+Ute9ytag9zjfMHgsqmmiz7AndVQ="
+    assert exchange.respond(final) == Proved(b"v=6rriTRBi23WpRR/wtup+mMhUZUn/dB5nLTJRsjl95G4=")
+
+
+@pytest.mark.parametrize("mechanism", SCRAM_MECHANISMS)
+@pytest.mark.parametrize(
+    ("username", "password"), [("user", "pencil"), ("a=b,c", "p,=w"), ("юзер", "\u2168 пароль")]
+)
+def test_scram_convinces_scramps_client_and_is_convinced(
+    mechanism: str, username: str, password: str
+) -> None:
+    client = ScramClient([mechanism], username, password, c_nonce="fyko+d2lbbFgONRv9qkxdawL")
+    exchange = ScramExchange(mechanism, NONCE)
+
+    assert exchange.respond(client.get_client_first().encode()) == IdentityClaimed(username, "")
+    client.set_server_first(exchange.resume(keys_for(mechanism, password)).data.decode())
+    proved = exchange.respond(client.get_client_final().encode())
+
+    assert isinstance(proved, Proved)
+    client.set_server_final(proved.data.decode())
+
+
+@pytest.mark.parametrize("mechanism", SCRAM_MECHANISMS)
+def test_scram_wrong_password_is_not_authorized(mechanism: str) -> None:
+    client = ScramClient([mechanism], "user", "pencils")
+    exchange = ScramExchange(mechanism, NONCE)
+    exchange.respond(client.get_client_first().encode())
+    client.set_server_first(exchange.resume(keys_for(mechanism)).data.decode())
+    assert refusal(exchange, client.get_client_final().encode()) is SaslCondition.NOT_AUTHORIZED
+
+
+@pytest.mark.parametrize("mechanism", SCRAM_MECHANISMS)
+def test_scram_decoy_keys_play_the_exchange_to_its_end(mechanism: str) -> None:
+    """Somebody who guesses names sees the same messages as for an account that exists."""
+    client = ScramClient([mechanism], "nobody", "pencil")
+    exchange = ScramExchange(mechanism, NONCE)
+    exchange.respond(client.get_client_first().encode())
+    client.set_server_first(exchange.resume(decoy_keys(mechanism, "nobody", b"secret")).data.decode())
+    assert refusal(exchange, client.get_client_final().encode()) is SaslCondition.NOT_AUTHORIZED
+
+
+def test_scram_client_that_saw_no_channel_binding_on_offer_is_fine() -> None:
+    exchange = ScramExchange(SCRAM_SHA_1, NONCE)
+    assert exchange.respond(b"y,,n=user,r=fyko") == IdentityClaimed("user", "")
+
+
+@pytest.mark.parametrize(
+    ("message", "condition"),
+    [
+        (b"p=tls-unique,,n=user,r=fyko", SaslCondition.MALFORMED_REQUEST),
+        (b"p=tls-exporter,,n=user,r=fyko", SaslCondition.MALFORMED_REQUEST),
+        (b"n,a=admin,n=user,r=fyko", SaslCondition.INVALID_AUTHZID),
+        (b"n,a=user,n=user,r=fyko", SaslCondition.INVALID_AUTHZID),
+        (b"", SaslCondition.MALFORMED_REQUEST),
+        (b"hello", SaslCondition.MALFORMED_REQUEST),
+        (b"n,,", SaslCondition.MALFORMED_REQUEST),
+        (b"x,,n=user,r=fyko", SaslCondition.MALFORMED_REQUEST),
+        (b"n,,n=user", SaslCondition.MALFORMED_REQUEST),
+        (b"n,,n=,r=fyko", SaslCondition.MALFORMED_REQUEST),
+        (b"n,,n=us=er,r=fyko", SaslCondition.MALFORMED_REQUEST),
+        (b"n,,n=us\aer,r=fyko", SaslCondition.MALFORMED_REQUEST),
+        (b"n,,m=ext,n=user,r=fyko", SaslCondition.MALFORMED_REQUEST),
+        (b"n,,n=user,r=fy ko", SaslCondition.MALFORMED_REQUEST),
+        (b"n,,n=\xff,r=fyko", SaslCondition.MALFORMED_REQUEST),
+    ],
+)
+def test_scram_first_message_that_cannot_be_taken_is_refused(
+    message: bytes, condition: SaslCondition
+) -> None:
+    assert refusal(ScramExchange(SCRAM_SHA_1, NONCE), message) is condition
+
+
+@pytest.mark.parametrize(
+    ("message", "condition"),
+    [
+        (b"", SaslCondition.MALFORMED_REQUEST),
+        (b"\xff", SaslCondition.MALFORMED_REQUEST),
+        (b"c=biws,p=AAAA", SaslCondition.MALFORMED_REQUEST),
+        (b"c=biws,r=fyko+d2lbbFgONRv9qkxdawL3rfcNHYJY1ZVvWVs7j", SaslCondition.MALFORMED_REQUEST),
+        (
+            b"c=biws,r=fyko+d2lbbFgONRv9qkxdawLstale,p=v0X8v3Bz2T0CJGbJQyF0X+HI4Ts=",
+            SaslCondition.NOT_AUTHORIZED,
+        ),
+        (b"c=biws,r=fyko+d2lbbFgONRv9qkxdawL3rfcNHYJY1ZVvWVs7j,p=AAAA", SaslCondition.NOT_AUTHORIZED),
+        (
+            b"c=eSws,r=fyko+d2lbbFgONRv9qkxdawL3rfcNHYJY1ZVvWVs7j,p=v0X8v3Bz2T0CJGbJQyF0X+HI4Ts=",
+            SaslCondition.NOT_AUTHORIZED,
+        ),
+    ],
+    ids=["empty", "not-utf-8", "no-nonce", "no-proof", "stale-nonce", "short-proof", "changed-header"],
+)
+def test_scram_last_message_that_proves_nothing_is_refused(message: bytes, condition: SaslCondition) -> None:
+    assert refusal(begun(), message) is condition
+
+
+def test_scram_after_success_is_over() -> None:
+    exchange = begun()
+    final = b"c=biws,r=fyko+d2lbbFgONRv9qkxdawL3rfcNHYJY1ZVvWVs7j,p=v0X8v3Bz2T0CJGbJQyF0X+HI4Ts="
+    exchange.respond(final)
+    assert refusal(exchange, final) is SaslCondition.NOT_AUTHORIZED
+
+
+def test_scram_out_of_turn_is_our_own_fault() -> None:
+    exchange = ScramExchange(SCRAM_SHA_1, NONCE)
+    with pytest.raises(LocalProtocolError):
+        exchange.resume(keys_for(SCRAM_SHA_1))
+    exchange.respond(CLIENT_FIRST)
+    with pytest.raises(LocalProtocolError):
+        exchange.respond(CLIENT_FIRST)
+    with pytest.raises(LocalProtocolError):
+        exchange.resume(keys_for(SCRAM_SHA_256))
+    exchange.resume(keys_for(SCRAM_SHA_1))
+    with pytest.raises(LocalProtocolError):
+        exchange.resume(keys_for(SCRAM_SHA_1))
+
+
+def test_scram_client_notices_a_server_that_does_not_know_the_keys() -> None:
+    """The server's signature must depend on the server key, or a client could be deceived."""
+    client = ScramClient([SCRAM_SHA_1], "user", "pencil")
+    exchange = ScramExchange(SCRAM_SHA_1, NONCE)
+    exchange.respond(client.get_client_first().encode())
+    keys = keys_for(SCRAM_SHA_1)
+    forged = ScramKeys(keys.mechanism, keys.salt, keys.iterations, keys.stored_key, bytes(20))
+    client.set_server_first(exchange.resume(forged).data.decode())
+    proved = exchange.respond(client.get_client_final().encode())
+    assert isinstance(proved, Proved)
+    with pytest.raises(ScramException):
+        client.set_server_final(proved.data.decode())

@@ -1,0 +1,1 @@
+"""How things live and die: mailboxes, references, actors, supervisors, without one word of XMPP."""

@@ -1,0 +1,126 @@
+"""Running a whole tree, and looking at it while it runs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, final
+
+import trio
+
+from supervision.child_spec import INFINITY
+from supervision.dynamic_supervisor import DynamicState
+from supervision.exit_reason import describe
+from supervision.reply import Reply
+from supervision.slot import Slot, Status
+from supervision.supervisor import ChildFailedToStartError, SupervisorState, stop_child
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from supervision.child_spec import ChildSpec
+    from supervision.exit_reason import ExitReason
+    from supervision.runtime import Runtime
+
+CHILDREN_SHOWN_MAX: Final = 100
+"""Default bound of children listed per supervisor; the rest is counted."""
+
+
+@final
+class NodeSnapshot(NamedTuple):
+    """One actor as it was at one moment. `hidden` children were counted and not listed."""
+
+    path: str
+    id: str
+    status: str
+    incarnation: int
+    restarts: int
+    handled: int
+    mailbox_depth: int
+    mailbox_bytes: int
+    refused: int
+    last_crash: str | None
+    children: tuple[NodeSnapshot, ...]
+    hidden: int
+
+
+def children_of(slot: Slot[Any]) -> tuple[Slot[Any], ...]:
+    """The slots under this one, in order of start; empty for an actor that is no supervisor."""
+    match slot.state:
+        case SupervisorState(slots=slots):
+            return tuple(slots.values())
+        case DynamicState(children=children):
+            return tuple(children.values())
+        case _:
+            return ()
+
+
+def snapshot(slot: Slot[Any], children_max: int = CHILDREN_SHOWN_MAX) -> NodeSnapshot:
+    """Read the tree from here down without stopping it."""
+    children = children_of(slot)
+    mailbox = slot.mailbox.statistics()
+    return NodeSnapshot(
+        path=slot.path,
+        id=slot.spec.id,
+        status=slot.status.value,
+        incarnation=slot.incarnation,
+        restarts=slot.restarts,
+        handled=slot.handled,
+        mailbox_depth=mailbox.depth + mailbox.control_depth,
+        mailbox_bytes=mailbox.depth_bytes,
+        refused=mailbox.refused,
+        last_crash=slot.last_crash,
+        children=tuple(snapshot(child, children_max) for child in children[:children_max]),
+        hidden=max(0, len(children) - children_max),
+    )
+
+
+def walk(slot: Slot[Any]) -> Iterator[Slot[Any]]:
+    """This slot and all under it."""
+    yield slot
+    for child in children_of(slot):
+        yield from walk(child)
+
+
+def find(slot: Slot[Any], path: str) -> Slot[Any] | None:
+    """The slot at this path, as `Slot.path` gives it."""
+    return next((each for each in walk(slot) if each.path == path), None)
+
+
+@final
+class Tree:
+    """A root supervisor and its runtime."""
+
+    def __init__(self, spec: ChildSpec, runtime: Runtime) -> None:
+        self.runtime = runtime
+        self.root: Slot[Any] = Slot(spec, None, runtime)
+        self._reason: ExitReason | None = None
+
+    async def run(self, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> ExitReason:
+        """Run until the root ends; returns why. Use with `nursery.start` to know when all have started.
+
+        Cancelling stops the tree in its order, with each child's grace.
+        """
+        async with trio.open_nursery() as nursery:
+            self.root.ready = Reply()
+            self.root.begin(nursery, self._ended)
+            try:
+                await self._serve(task_status)
+            finally:
+                with trio.CancelScope(shield=True):
+                    await stop_child(self.root)
+        assert self._reason is not None
+        self.root.close(self._reason)
+        return self._reason
+
+    async def _serve(self, task_status: trio.TaskStatus[None]) -> None:
+        assert self.root.ready is not None
+        try:
+            await self.root.ready.wait(INFINITY)
+        except ChildFailedToStartError:
+            return  # the reason is told by `run`
+        task_status.started()
+        await self.root.wait_gone()
+
+    def _ended(self, slot: Slot[Any], reason: ExitReason) -> None:
+        self._reason = reason
+        if slot.status is Status.STARTING and slot.ready is not None:
+            slot.ready.fail(ChildFailedToStartError(describe(reason)))

@@ -1,0 +1,127 @@
+"""Stream features: what may be negotiated next, as values (RFC 6120 §4.3.2, XEP-0170).
+
+A feature says what the stream must have reached before it is offered and what takes the offer back;
+the set on offer is computed from that. To add a feature, add one value to the set that a listener gives
+to `negotiation`.
+"""
+
+from collections.abc import Iterable
+from enum import Flag, auto
+from typing import Final, NamedTuple
+
+from protocols.namespaces import BIND, PRE_APPROVAL, REGISTER_FEATURE, ROSTER_VERSIONING, SASL, SESSION, TLS
+from protocols.sasl.mechanisms import MECHANISMS
+
+
+class SessionBits(Flag):
+    """What a stream may do by its listener's rules, and what it has reached."""
+
+    NONE = 0
+    STARTTLS_POSSIBLE = auto()  # a TCP stream that began in clear, and there is a certificate
+    REGISTRATION_OPEN = auto()  # strangers may create accounts
+    LOGIN_ALLOWED = auto()  # by the operator's leave from the start, else once TLS is in force
+    SECURE = auto()  # TLS is in force
+    AUTHENTICATED = auto()
+    BOUND = auto()
+
+
+class StreamFeature(NamedTuple):
+    """One feature: when it is on offer, and how it is advertised."""
+
+    name: str
+    needs: SessionBits
+    forbids: SessionBits
+    required: bool  # whether there is no session before it has been negotiated
+    advertisement: bytes
+
+    def is_offered(self, bits: SessionBits) -> bool:
+        """Tell whether a stream with these bits is offered this feature."""
+        return self.needs in bits and not self.forbids & bits
+
+
+def offered_features(features: Iterable[StreamFeature], bits: SessionBits) -> list[StreamFeature]:
+    """Return the features that are on offer, in the order given."""
+    return [feature for feature in features if feature.is_offered(bits)]
+
+
+def is_offered(name: str, features: Iterable[StreamFeature], bits: SessionBits) -> bool:
+    """Tell whether the feature of that name is on offer."""
+    return any(feature.name == name and feature.is_offered(bits) for feature in features)
+
+
+def outstanding_features(features: Iterable[StreamFeature], bits: SessionBits) -> list[StreamFeature]:
+    """Return the features that must still be negotiated; when there are none, the session begins."""
+    return [feature for feature in offered_features(features, bits) if feature.required]
+
+
+def _advertise_mechanisms() -> bytes:
+    names = "".join(f"<mechanism>{mechanism.name}</mechanism>" for mechanism in MECHANISMS)
+    return f"<mechanisms xmlns='{SASL}'>{names}</mechanisms>".encode()
+
+
+# Until TLS is in force nothing else is offered where it is required: LOGIN_ALLOWED is missing (RFC 6120
+# §5.3.1). Where it is not required, TLS can be had all the same.
+STARTTLS_REQUIRED: Final = StreamFeature(
+    name="starttls",
+    needs=SessionBits.STARTTLS_POSSIBLE,
+    forbids=SessionBits.LOGIN_ALLOWED | SessionBits.SECURE | SessionBits.AUTHENTICATED,
+    required=True,
+    advertisement=f"<starttls xmlns='{TLS}'><required/></starttls>".encode(),
+)
+STARTTLS_OPTIONAL: Final = StreamFeature(
+    name="starttls",
+    needs=SessionBits.STARTTLS_POSSIBLE | SessionBits.LOGIN_ALLOWED,
+    forbids=SessionBits.SECURE | SessionBits.AUTHENTICATED,
+    required=False,
+    advertisement=f"<starttls xmlns='{TLS}'/>".encode(),
+)
+LOGIN: Final = StreamFeature(
+    name="mechanisms",
+    needs=SessionBits.LOGIN_ALLOWED,
+    forbids=SessionBits.AUTHENTICATED,
+    required=True,
+    advertisement=_advertise_mechanisms(),
+)
+REGISTRATION: Final = StreamFeature(
+    name="register",
+    needs=SessionBits.LOGIN_ALLOWED | SessionBits.REGISTRATION_OPEN,
+    forbids=SessionBits.AUTHENTICATED,
+    required=False,
+    advertisement=f"<register xmlns='{REGISTER_FEATURE}'/>".encode(),
+)
+RESOURCE_BINDING: Final = StreamFeature(
+    name="bind",
+    needs=SessionBits.AUTHENTICATED,
+    forbids=SessionBits.BOUND,
+    required=True,
+    advertisement=f"<bind xmlns='{BIND}'/>".encode(),
+)
+
+
+def _informational(name: str, advertisement: str) -> StreamFeature:
+    """Return a feature that only says what the session will be able to do: nothing is negotiated."""
+    return StreamFeature(
+        name=name,
+        needs=SessionBits.AUTHENTICATED,
+        forbids=SessionBits.BOUND,
+        required=False,
+        advertisement=advertisement.encode(),
+    )
+
+
+# RFC 3921 §3 made clients ask for a session; those that still do are told that they need not.
+SESSION_REQUEST: Final = _informational("session", f"<session xmlns='{SESSION}'><optional/></session>")
+ROSTER_VERSIONS: Final = _informational("ver", f"<ver xmlns='{ROSTER_VERSIONING}'/>")
+PRE_APPROVED_SUBSCRIPTIONS: Final = _informational("sub", f"<sub xmlns='{PRE_APPROVAL}'/>")
+
+# What a client's stream is offered, in the order in which XEP-0170 recommends to negotiate.
+CLIENT_FEATURES: Final = (
+    STARTTLS_REQUIRED,
+    STARTTLS_OPTIONAL,
+    LOGIN,
+    REGISTRATION,
+    RESOURCE_BINDING,
+    SESSION_REQUEST,
+    ROSTER_VERSIONS,
+    PRE_APPROVED_SUBSCRIPTIONS,
+)

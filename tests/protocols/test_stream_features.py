@@ -1,0 +1,121 @@
+"""Which features are on offer when."""
+
+from itertools import combinations
+
+import pytest
+
+from protocols.sasl.mechanisms import MECHANISMS
+from protocols.stream_features import (
+    CLIENT_FEATURES,
+    SessionBits,
+    StreamFeature,
+    is_offered,
+    offered_features,
+    outstanding_features,
+)
+
+B = SessionBits
+AFTER_LOGIN = ["bind", "session", "ver", "sub"]
+
+# The streams of a server in their order: what a listener allows, then what the stream has reached.
+OFFERS = [
+    ("starttls-required", B.STARTTLS_POSSIBLE, ["starttls"]),
+    ("starttls-required-registration-open", B.STARTTLS_POSSIBLE | B.REGISTRATION_OPEN, ["starttls"]),
+    ("tls-optional", B.STARTTLS_POSSIBLE | B.LOGIN_ALLOWED, ["starttls", "mechanisms"]),
+    ("clear-only", B.LOGIN_ALLOWED, ["mechanisms"]),
+    ("neither-tls-nor-clear", B.NONE, []),
+    ("direct-tls", B.SECURE | B.LOGIN_ALLOWED, ["mechanisms"]),
+    ("after-starttls", B.STARTTLS_POSSIBLE | B.SECURE | B.LOGIN_ALLOWED, ["mechanisms"]),
+    (
+        "registration-open",
+        B.REGISTRATION_OPEN | B.SECURE | B.LOGIN_ALLOWED,
+        ["mechanisms", "register"],
+    ),
+    (
+        "after-login",
+        B.STARTTLS_POSSIBLE | B.REGISTRATION_OPEN | B.SECURE | B.LOGIN_ALLOWED | B.AUTHENTICATED,
+        AFTER_LOGIN,
+    ),
+    (
+        "after-login-in-clear",
+        B.STARTTLS_POSSIBLE | B.LOGIN_ALLOWED | B.AUTHENTICATED,
+        AFTER_LOGIN,
+    ),
+    ("bound", B.SECURE | B.LOGIN_ALLOWED | B.AUTHENTICATED | B.BOUND, []),
+]
+
+
+@pytest.mark.parametrize(("bits", "names"), [row[1:] for row in OFFERS], ids=[row[0] for row in OFFERS])
+def test_offered_features_follow_from_the_bits(bits: SessionBits, names: list[str]) -> None:
+    assert [feature.name for feature in offered_features(CLIENT_FEATURES, bits)] == names
+    for feature in CLIENT_FEATURES:
+        assert is_offered(feature.name, CLIENT_FEATURES, bits) == (feature.name in names)
+
+
+def every_combination() -> list[SessionBits]:
+    return [
+        SessionBits(sum(bit.value for bit in bits))
+        for count in range(len(SessionBits) + 1)
+        for bits in combinations(SessionBits, count)
+    ]
+
+
+@pytest.mark.parametrize("bits", every_combination(), ids=repr)
+def test_offered_features_hold_for_every_combination_of_bits(bits: SessionBits) -> None:
+    """The rules that no set of bits may break, however it came about."""
+    names = [feature.name for feature in offered_features(CLIENT_FEATURES, bits)]
+    assert len(names) == len(set(names))
+    if not bits & (B.LOGIN_ALLOWED | B.AUTHENTICATED):
+        assert set(names) <= {"starttls"}
+    if bits & B.AUTHENTICATED:
+        assert not {"starttls", "mechanisms", "register"} & set(names)
+    else:
+        assert not set(AFTER_LOGIN) & set(names)
+    if "register" in names:
+        assert bits & B.REGISTRATION_OPEN
+
+
+def test_outstanding_features_end_with_binding() -> None:
+    reached = B.STARTTLS_POSSIBLE
+    outstanding = []
+    for step in [B.NONE, B.SECURE | B.LOGIN_ALLOWED, B.AUTHENTICATED, B.BOUND]:
+        reached |= step
+        outstanding.append([feature.name for feature in outstanding_features(CLIENT_FEATURES, reached)])
+    assert outstanding == [["starttls"], ["mechanisms"], ["bind"], []]
+
+
+def test_advertisements_are_what_goes_on_the_wire() -> None:
+    bits = B.STARTTLS_POSSIBLE
+    assert [feature.advertisement for feature in offered_features(CLIENT_FEATURES, bits)] == [
+        b"<starttls xmlns='urn:ietf:params:xml:ns:xmpp-tls'><required/></starttls>"
+    ]
+    bits |= B.LOGIN_ALLOWED | B.REGISTRATION_OPEN
+    assert [feature.advertisement for feature in offered_features(CLIENT_FEATURES, bits)] == [
+        b"<starttls xmlns='urn:ietf:params:xml:ns:xmpp-tls'/>",
+        b"<mechanisms xmlns='urn:ietf:params:xml:ns:xmpp-sasl'>"
+        b"<mechanism>SCRAM-SHA-256</mechanism><mechanism>SCRAM-SHA-1</mechanism>"
+        b"<mechanism>PLAIN</mechanism></mechanisms>",
+        b"<register xmlns='http://jabber.org/features/iq-register'/>",
+    ]
+    bits |= B.AUTHENTICATED
+    assert [feature.advertisement for feature in offered_features(CLIENT_FEATURES, bits)] == [
+        b"<bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'/>",
+        b"<session xmlns='urn:ietf:params:xml:ns:xmpp-session'><optional/></session>",
+        b"<ver xmlns='urn:xmpp:features:rosterver'/>",
+        b"<sub xmlns='urn:xmpp:features:pre-approval'/>",
+    ]
+
+
+def test_every_mechanism_is_advertised() -> None:
+    advertised = next(feature for feature in CLIENT_FEATURES if feature.name == "mechanisms").advertisement
+    for mechanism in MECHANISMS:
+        assert f"<mechanism>{mechanism.name}</mechanism>".encode() in advertised
+
+
+def test_a_new_feature_is_one_value() -> None:
+    management = StreamFeature(
+        "sm", B.AUTHENTICATED, B.BOUND, required=False, advertisement=b"<sm xmlns='x'/>"
+    )
+    features = (*CLIENT_FEATURES, management)
+    assert is_offered("sm", features, B.AUTHENTICATED)
+    assert not is_offered("sm", features, B.LOGIN_ALLOWED)

@@ -92,9 +92,11 @@ def test_advertisements_are_what_goes_on_the_wire() -> None:
     bits |= B.LOGIN_ALLOWED | B.REGISTRATION_OPEN
     assert [feature.advertisement for feature in offered_features(CLIENT_FEATURES, bits)] == [
         b"<starttls xmlns='urn:ietf:params:xml:ns:xmpp-tls'/>",
-        b"<mechanisms xmlns='urn:ietf:params:xml:ns:xmpp-sasl'>"
-        b"<mechanism>SCRAM-SHA-256</mechanism><mechanism>SCRAM-SHA-1</mechanism>"
-        b"<mechanism>PLAIN</mechanism></mechanisms>",
+        (
+            b"<mechanisms xmlns='urn:ietf:params:xml:ns:xmpp-sasl'>"
+            b"<mechanism>SCRAM-SHA-256</mechanism><mechanism>SCRAM-SHA-1</mechanism>"
+            b"<mechanism>PLAIN</mechanism></mechanisms>"
+        ),
         b"<register xmlns='http://jabber.org/features/iq-register'/>",
     ]
     bits |= B.AUTHENTICATED

@@ -1,1 +1,1 @@
-"""The actors that live in the server: thin shells around the rules of `protocols/` and the drivers of `store/`."""
+"""What lives in the server: thin shells around the rules of `protocols/` and the drivers of `store/`."""

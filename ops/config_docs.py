@@ -1,0 +1,72 @@
+"""Writes docs/configuration.md from the declarations in `actors/settings.py`: `make docs`.
+
+A test holds the file against what this would write, so the page cannot fall behind the code.
+"""
+
+from inspect import getdoc
+from itertools import groupby
+from pathlib import Path
+from typing import Any, Final, get_type_hints
+
+from actors.settings import Settings
+from ops.config import Declared, declared_settings
+from ops.config_values import as_toml, expectation
+
+PAGE: Final = Path(__file__).resolve().parents[1] / "docs" / "configuration.md"
+
+_HEAD: Final = """\
+# Configuration
+
+<!-- Generated from actors/settings.py by `make docs`; change it there. -->
+
+The server reads one TOML file, named with `--config FILE`. Every setting has a default, so the file may be
+empty or missing. A single setting can be given on the command line, where it wins over the file:
+`trouper serve --set limits.sessions_max=100`. Relative paths start at the folder of the file, or of the shell
+for those from the command line.
+
+`trouper check-config --config FILE` says everything that is wrong with a file, each with its line, or shows
+the settings in force.
+"""
+
+_MODULES: Final = """\
+## [modules.NAME]
+
+Each module declares its own options; the table named after it sets them.
+"""
+
+
+def render() -> str:
+    """Returns the whole page."""
+    sections = groupby(declared_settings(), key=lambda declared: declared.path[:-1])
+    return "\n".join([_HEAD, *(_section(path, list(declared)) for path, declared in sections), _MODULES])
+
+
+def _section(path: tuple[str, ...], settings: list[Declared]) -> str:
+    heading = f"## [{'.'.join(path)}]" if path else "## Above the first table"
+    lines = [heading, "", getdoc(_dataclass_at(path)) or "", ""]
+    lines += ["| setting | default | what may be written | meaning |", "|---|---|---|---|"]
+    return "\n".join([*lines, *map(_row, settings), ""])
+
+
+def _row(declared: Declared) -> str:
+    may_be = expectation(declared.annotation, declared.metadata["least"], declared.metadata["most"])
+    cells = (f"`{declared.name}`", f"`{as_toml(declared.default)}`", may_be, declared.metadata["sentence"])
+    return f"| {' | '.join(cells)} |"
+
+
+def _dataclass_at(path: tuple[str, ...]) -> type[Any]:
+    section: type[Any] = Settings
+    for name in path:
+        section = get_type_hints(section)[name]
+    return section
+
+
+def main() -> None:
+    """Writes the page."""
+    PAGE.parent.mkdir(exist_ok=True)
+    PAGE.write_text(render(), encoding="utf-8")
+    print(f"wrote {PAGE}")
+
+
+if __name__ == "__main__":
+    main()

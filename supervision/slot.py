@@ -164,11 +164,11 @@ class Slot(Generic[M]):
         self.timers = None
         for message in left:
             fail_reply(message, ActorCrashed(f"{self.path} has ended: {describe(reason)}"))
-        if self.spec.abandoned is not None:
-            self.spec.abandoned(left)
         told, self.closing = self.closing, None
         for tell in told or ():
             tell(self, reason)
+        if self.spec.abandoned is not None:
+            self.spec.abandoned(left)
         self.state = None
 
     def _over(self, reason: ExitReason) -> None:

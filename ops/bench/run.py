@@ -1,0 +1,121 @@
+"""`make bench`: what a message, a log-in and an idle session cost this server, on this machine.
+
+Every scenario gets a fresh server (durability `memory`, no archive, plain TCP on loopback) on one core and
+the load generator on another. The table is printed; `--json FILE` keeps all that the generator measured.
+"""
+
+import argparse
+import json
+import platform
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+from ops.bench.server import BenchError, RunningServer, cores, pinned, running_server
+
+GENERATOR: Final = Path(__file__).with_name("xmppload")
+
+Result = Mapping[str, Any]
+
+
+class Scenario(NamedTuple):
+    """One row of the table: how the generator is called, and what of its result is shown."""
+
+    name: str
+    users: int
+    arguments: tuple[str, ...]
+    shown: Callable[[Result], str]
+
+
+def _messages(result: Result) -> str:
+    p50, p99 = (result["latency_us"][key] / 1000 for key in ("p50", "p99"))
+    return (
+        f"{result['server_cpu_us_per_delivery']:7.1f} µs CPU per delivered message"
+        f"   ({result['per_second']:.0f}/s, p50 {p50:.2f} ms, p99 {p99:.2f} ms)"
+    )
+
+
+def _log_ins(result: Result) -> str:
+    cpu = result["server_cpu_us_per_delivery"]
+    return f"{result['per_second']:7.0f} logins/s   ({cpu:.0f} µs CPU each, database included)"
+
+
+def _idle(result: Result) -> str:
+    first, last = result["steps"][0], result["steps"][-1]
+    kilobytes = (last["pss_kb"] - first["pss_kb"]) / (last["sessions"] - first["sessions"])
+    return f"{kilobytes:7.1f} KB per idle session   (PSS, between {first['sessions']} and {last['sessions']})"
+
+
+SCENARIOS: Final = (
+    Scenario("chat, 1000 users, 4 in flight", 1000, ("chat", "--window", "4"), _messages),
+    Scenario("chat, 200 users, 1 in flight", 200, ("chat", "--window", "1"), _messages),
+    Scenario("login, SASL PLAIN", 400, ("login",), _log_ins),
+    Scenario("idle", 2000, ("idle", "--steps", "200,2000"), _idle),
+)
+
+
+def measure(scenario: Scenario, seconds: int) -> Result:
+    """Runs one scenario against a fresh server and returns all that the generator measured.
+
+    Raises:
+        BenchError: The server did not start, or the generator could not do its work or found something lost.
+    """
+    server_core, generator_core = cores()
+    with (
+        tempfile.TemporaryDirectory(prefix="trouper-bench-") as name,
+        running_server(Path(name), server_core) as server,
+    ):
+        load = _Load([*pinned(generator_core), str(GENERATOR)], server, scenario.users, Path(name) / "result")
+        load.run("register")
+        return load.run(*scenario.arguments, "--seconds", str(seconds))
+
+
+class _Load(NamedTuple):
+    """The generator, set up for one server and a number of users."""
+
+    command: list[str]
+    server: RunningServer
+    users: int
+    result: Path
+
+    def run(self, *arguments: str) -> Result:
+        target = ("--port", str(self.server.port), "--pid", str(self.server.pid), "--users", str(self.users))
+        options = (*target, "--json", str(self.result), "--quiet")
+        done = subprocess.run(
+            [*self.command, *arguments, *options], check=False, capture_output=True, encoding="utf-8"
+        )
+        if done.returncode:
+            raise BenchError(
+                f"xmppload {arguments[0]} ended with status {done.returncode}:\n{done.stdout}{done.stderr}"
+            )
+        read: Result = json.loads(self.result.read_text(encoding="utf-8"))
+        return read
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Measures, prints the table and returns the exit status."""
+    parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
+    parser.add_argument("--seconds", type=int, default=10, help="length of each measured window [10]")
+    parser.add_argument("--only", metavar="TEXT", default="", help="only scenarios whose name contains this")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="where to keep all that was measured")
+    options = parser.parse_args(arguments)
+    results: dict[str, Result] = {}
+    print(f"Trouper on Python {platform.python_version()}, one core; some {options.seconds + 15} s a line")
+    try:
+        for scenario in SCENARIOS:
+            if options.only in scenario.name:
+                results[scenario.name] = measure(scenario, options.seconds)
+                print(f"{scenario.name:32}{scenario.shown(results[scenario.name])}", flush=True)
+    except BenchError as error:
+        print(error, file=sys.stderr)
+        return 1
+    if options.json is not None:
+        options.json.write_text(json.dumps(results, indent=2), encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,65 @@
+"""One message in one account's log; the offline queue and the archive are views of it.
+
+A record says by itself where the message came from (session and number, so that a stanza sent again meets
+its own record), to whom it was handed (the numbers reserved in the recipients' sessions) and which views it
+belongs to. It is inserted once; later only a view is left, or the record deleted.
+"""
+
+from enum import Enum, unique
+from typing import Final, NamedTuple
+
+# Sequence numbers and stanza numbers are written with this many digits where they are part of a key, so
+# that keys sort as numbers do. Enough for a million a second for thirty years.
+SEQ_DIGITS: Final = 15
+SEQ_MAX: Final = 10**SEQ_DIGITS - 1
+
+
+@unique
+class Direction(Enum):
+    """Whether the owner received or sent the message."""
+
+    IN = "in"
+    OUT = "out"
+
+
+class StanzaNumber(NamedTuple):
+    """A stanza's number on one stream-managed session, counted in one direction (XEP-0198 §4)."""
+
+    session: str
+    number: int
+
+
+class LogRecord(NamedTuple):
+    """One message as one account sees it.
+
+    Attributes:
+        owner: The bare JID of the account whose log this is.
+        seq: Rises within the owner's log; gaps are allowed.
+        stanza_id: The public id (XEP-0359), an opaque text.
+        peer: The other party's full JID, or bare JID if that is all there was.
+        direction: Whether the owner received or sent it.
+        at_ms: When it was accepted, in milliseconds since 1970.
+        data: The stanza's bytes as delivered.
+        inbound: Session and number it came in by, where the sender's stream counts. At most one record for
+            it in each owner's log.
+        outbound: Session and number reserved for it in each session it was handed to.
+        pending: Not delivered yet: part of the offline queue.
+        kept: Part of the archive.
+    """
+
+    owner: str
+    seq: int
+    stanza_id: str
+    peer: str
+    direction: Direction
+    at_ms: int
+    data: bytes
+    inbound: StanzaNumber | None = None
+    outbound: tuple[StanzaNumber, ...] = ()
+    pending: bool = False
+    kept: bool = False
+
+    @property
+    def with_jid(self) -> str:
+        """The other party's bare JID, by which a conversation is found."""
+        return self.peer.partition("/")[0]

@@ -1,0 +1,24 @@
+"""The collections by name, each with the type of its documents."""
+
+from typing import Final, cast
+
+from pymongo.collection import Collection
+from pymongo.database import Database
+
+from store.mongo.connection import Document
+from store.mongo.documents import RecordDocument, UserDocument
+
+USERS: Final = "users"
+LOG: Final = "log"
+SCHEMA: Final = "schema"
+SCHEMA_KEY: Final = "schema"  # of its one document
+
+
+def users_in(database: Database[Document]) -> Collection[UserDocument]:
+    """Return the accounts."""
+    return cast("Collection[UserDocument]", database[USERS])
+
+
+def log_in(database: Database[Document]) -> Collection[RecordDocument]:
+    """Return the records of all logs."""
+    return cast("Collection[RecordDocument]", database[LOG])

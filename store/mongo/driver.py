@@ -1,0 +1,118 @@
+"""A `Store` in a MongoDB database: the reads, and the way to what writes.
+
+Costs on the embedded engine are given where they are not a millisecond or two.
+"""
+
+from collections.abc import Sequence
+from typing import Final, final
+
+from pymongo import ASCENDING
+
+from protocols.sasl.keys import ScramKeys
+from store.log import LogRecord
+from store.mongo.collections import SCHEMA, SCHEMA_KEY, log_in, users_in
+from store.mongo.commit import BatchCommit
+from store.mongo.connection import DATABASE_NAME, POOL_SIZE_DEFAULT, Connection
+from store.mongo.documents import (
+    SHELVES,
+    keys_from_documents,
+    record_from_document,
+    record_key,
+    shelf_of,
+    user_from_document,
+)
+from store.mongo.failures import Stage
+from store.mongo.migrations import migrate
+from store.users import User
+from store.writes import Outcome, Write, check_batch
+
+# Windows over the shelves grow by this factor until the page is full: seven queries for a small server,
+# and never more than four times what is needed for a large one.
+_SHELVES_GROWTH: Final = 4
+
+
+@final
+class MongoStore:
+    """A store in the database at a `mongodb://` address; see `store.store.Store` for its methods.
+
+    Args:
+        uri: The address. What it says of TLS, replica sets and `w` holds; time-outs are ours.
+        journaled: Whether `commit` returns only when the journal is on disk.
+        pool_size: The connections to use at once: as many as there are threads.
+        database_name: Another one than the server's own, for tests.
+    """
+
+    def __init__(
+        self,
+        uri: str,
+        *,
+        journaled: bool = True,
+        pool_size: int = POOL_SIZE_DEFAULT,
+        database_name: str = DATABASE_NAME,
+    ) -> None:
+        self._connection = Connection(
+            uri, journaled=journaled, pool_size=pool_size, database_name=database_name
+        )
+
+    def open(self) -> None:
+        """Make ready to connect."""
+        self._connection.open()
+
+    def close(self) -> None:
+        """Give up all connections."""
+        self._connection.close()
+
+    def ping(self) -> None:
+        """Return if the database answers, and knows us."""
+        with self._connection.database(Stage.READ) as database:
+            database.command("ping")
+            # A ping is answered to everybody; this takes a permission.
+            database[SCHEMA].find_one({"_id": SCHEMA_KEY})
+
+    def ensure_schema(self) -> None:
+        """Bring the database to the present layout."""
+        with self._connection.patient_database() as database:
+            migrate(database)
+
+    def commit(self, batch: Sequence[Write]) -> list[Outcome]:
+        """Carry out a batch."""
+        return BatchCommit(self._connection, check_batch(batch)).run()
+
+    def user(self, bare_jid: str) -> User | None:
+        """Return an account's document."""
+        with self._connection.database(Stage.READ) as database:
+            document = users_in(database).find_one({"_id": bare_jid})
+        return None if document is None else user_from_document(document)
+
+    def credentials(self, bare_jid: str) -> tuple[ScramKeys, ...] | None:
+        """Return an account's keys alone."""
+        with self._connection.database(Stage.READ) as database:
+            document = users_in(database).find_one({"_id": bare_jid}, {"credentials": 1})
+        return None if document is None else keys_from_documents(document["credentials"])
+
+    def users(self, after: str | None, count_max: int) -> list[str]:
+        """Return the next page of account names, ordered by shelf: 60 µs a name."""
+        found: list[tuple[int, str]] = []
+        position = (-1, "") if after is None else (shelf_of(after), after)
+        start, width = max(position[0], 0), 1
+        while start < SHELVES and len(found) < count_max:
+            window = {"shelf": {"$gte": start, "$lt": start + width}}
+            with self._connection.database(Stage.READ) as database:
+                page = [(it["shelf"], it["_id"]) for it in users_in(database).find(window, {"shelf": 1})]
+            found += sorted(entry for entry in page if entry > position)
+            start, width = start + width, width * _SHELVES_GROWTH
+        return [name for _shelf, name in found[:count_max]]
+
+    def pending(self, owner: str, after_seq: int, up_to_seq: int, count_max: int) -> list[LogRecord]:
+        """Return undelivered records of an owner's log in order: 40 µs for each there is in the window."""
+        window = {"$gt": record_key(owner, after_seq), "$lte": record_key(owner, up_to_seq)}
+        with self._connection.database(Stage.READ) as database:
+            cursor = log_in(database).find({"queued": window}).sort("queued", ASCENDING).limit(count_max)
+            documents = list(cursor)
+        return [record_from_document(document) for document in documents]
+
+    def record(self, owner: str, seq: int) -> LogRecord | None:
+        """Return one record of an owner's log."""
+        with self._connection.database(Stage.READ) as database:
+            document = log_in(database).find_one({"_id": record_key(owner, seq)})
+        return None if document is None else record_from_document(document)

@@ -1,0 +1,81 @@
+"""The project's own Python files, parsed: what all tests of this folder look at."""
+
+import ast
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from typing import Final, NamedTuple
+
+ROOT: Final = Path(__file__).resolve().parents[2]
+FOLDERS: Final = ("actors", "ops", "protocols", "store", "supervision")
+
+
+class Source(NamedTuple):
+    """One Python file."""
+
+    path: str
+    text: str
+    tree: ast.Module
+
+    @property
+    def folder(self) -> str:
+        """The top-level folder it lies in."""
+        return self.path.partition("/")[0]
+
+    @property
+    def module(self) -> str:
+        """The name by which it is imported."""
+        return self.path.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
+
+
+class Import(NamedTuple):
+    """One module that a file imports, wherever in the file that stands."""
+
+    line: int
+    module: str
+
+
+@cache
+def sources(*folders: str) -> tuple[Source, ...]:
+    """Returns every Python file of the folders, of all that are not tests where none is named."""
+    return tuple(
+        _read(path) for folder in folders or FOLDERS for path in sorted((ROOT / folder).rglob("*.py"))
+    )
+
+
+def _read(path: Path) -> Source:
+    text = path.read_text(encoding="utf-8")
+    return Source(path.relative_to(ROOT).as_posix(), text, ast.parse(text))
+
+
+def imports(source: Source) -> Iterator[Import]:
+    """Yields what a file imports; `from a import b` counts as `a.b` where that is one of our modules."""
+    return _imports(source.tree)
+
+
+def run_time_imports(source: Source) -> Iterator[Import]:
+    """Yields what a file imports when it runs: not what only the type checker needs."""
+    for statement in source.tree.body:
+        if not (isinstance(statement, ast.If) and "TYPE_CHECKING" in ast.unparse(statement.test)):
+            yield from _imports(statement)
+
+
+def _imports(tree: ast.AST) -> Iterator[Import]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (Import(node.lineno, alias.name) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            parent = "." * node.level + (node.module or "")
+            yield from (Import(node.lineno, _imported(parent, alias.name)) for alias in node.names)
+
+
+def _imported(parent: str, name: str) -> str:
+    path = ROOT / parent.replace(".", "/")
+    is_ours = parent.partition(".")[0] in FOLDERS
+    is_module = is_ours and ((path / f"{name}.py").exists() or (path / name / "__init__.py").exists())
+    return f"{parent}.{name}" if is_module else parent
+
+
+def complain(found: list[str], remedy: str) -> None:
+    """Fails with everything that was found, one a line, and what to do about it."""
+    assert not found, "\n".join([f"{len(found)} found:", *sorted(found), "", remedy])

@@ -1,0 +1,141 @@
+"""Every module says what it is, has its test, and gives a reason where it silences a check."""
+
+import ast
+import re
+from typing import Final
+
+import pytest
+
+from tests.architecture.sources import FOLDERS, ROOT, Source, complain, sources
+
+# Modules without a test file of their own name, or folders of such (`store/memory/`), with the reason.
+TESTED_ELSEWHERE: Final[dict[str, str]] = {
+    "ops/__main__.py": "two lines; the command line's tests start it",
+}
+
+# Folders below tests/ that mirror no source folder: they look at the whole.
+WHOLE: Final = ("architecture", "scenarios", "simulation", "interop")
+
+# What supervision/ must not know: it is about how things live and die, whatever they do.
+FOREIGN_WORDS: Final = re.compile(r"xmpp|jabber|stanza|roster|\bjid|presence|\biq\b|sasl", re.IGNORECASE)
+
+_SILENCER: Final = re.compile(
+    r"#\s*(?:type:\s*ignore|noqa)\b(?P<codes>\[[^\]]*\]|:\s*[A-Z0-9, ]+)?(?P<reason>.*)"
+)
+
+
+def test_module_says_what_it_is() -> None:
+    found = [source.path for source in sources("tests", *FOLDERS) if ast.get_docstring(source.tree) is None]
+    complain(
+        found, "Begin with a docstring: what this is, who uses it, which section of a standard it follows."
+    )
+
+
+def test_package_file_holds_its_docstring_only() -> None:
+    found = [
+        source.path
+        for source in sources()
+        if source.path.endswith("__init__.py") and len(source.tree.body) > 1
+    ]
+    complain(found, "Code in __init__.py runs at every import: give it a file with a name.")
+
+
+def test_module_has_its_test() -> None:
+    found = [
+        f"{source.path}: no {_test_of(source)}"
+        for source in sources()
+        if not source.path.endswith("__init__.py")
+        if not (ROOT / _test_of(source)).exists() and not _is_tested_elsewhere(source)
+    ]
+    complain(found, "Write it, or say in TESTED_ELSEWHERE which test covers the module and why.")
+
+
+def test_test_has_its_module() -> None:
+    known = {source.path for source in sources()}
+    found = [
+        f"{source.path}: no {_tested_by(source)}"
+        for source in sources("tests")
+        if source.path.rpartition("/")[2].startswith("test_")
+        if source.path.split("/")[1] not in WHOLE and _tested_by(source) not in known
+    ]
+    complain(
+        found, "Name it after the module it tests, or put it where the whole is tested: " + ", ".join(WHOLE)
+    )
+
+
+def test_tests_elsewhere_are_still_elsewhere() -> None:
+    found = [
+        path
+        for path, reason in TESTED_ELSEWHERE.items()
+        if not reason
+        or not (ROOT / path).exists()
+        or (path.endswith(".py") and (ROOT / _test_path(path)).exists())
+    ]
+    complain(found, "These are gone, or have a test by now: take them out of TESTED_ELSEWHERE.")
+
+
+def test_supervision_knows_nothing_of_messaging() -> None:
+    found = [
+        f"{source.path}:{number}: {line.strip()}"
+        for source in sources("supervision")
+        if not source.path.endswith("__init__.py")  # which may say what this folder leaves out
+        for number, line in enumerate(source.text.splitlines(), 1)
+        if FOREIGN_WORDS.search(line)
+    ]
+    complain(found, "Say it in terms of actors, messages and children.")
+
+
+def test_silenced_check_has_its_reason() -> None:
+    found = [
+        f"{source.path}:{number}: {line.strip()}"
+        for source in sources("tests", *FOLDERS)
+        for number, line in enumerate(source.text.splitlines(), 1)
+        if (silencer := _SILENCER.search(line)) and not _is_explained(silencer) and source.path != _THIS
+    ]
+    complain(found, "Name the check and give the reason: `# noqa: S104 - the address is only parsed`.")
+
+
+@pytest.mark.parametrize(
+    ("line", "is_explained"),
+    [
+        ("x = 1  # noqa", False),
+        ("x = 1  # noqa: S104", False),
+        ("x = 1  # noqa: S104 - only parsed", True),
+        ("x = 1  # type: ignore[misc]", False),
+        ("x = 1  # type: ignore # lazy", False),
+        ("x = 1  # type: ignore[misc] # the stub is wrong", True),
+    ],
+)
+def test_is_explained_wants_check_and_reason(line: str, is_explained: bool) -> None:
+    silencer = _SILENCER.search(line)
+    assert silencer is not None
+    assert _is_explained(silencer) is is_explained
+
+
+_THIS: Final = "tests/architecture/test_files.py"
+
+
+def _is_explained(silencer: re.Match[str]) -> bool:
+    return bool(silencer["codes"]) and bool(silencer["reason"].strip(" -#"))
+
+
+def _is_tested_elsewhere(source: Source) -> bool:
+    return any(
+        source.path == entry or (entry.endswith("/") and source.path.startswith(entry))
+        for entry in TESTED_ELSEWHERE
+    )
+
+
+def _test_of(source: Source) -> str:
+    return _test_path(source.path)
+
+
+def _test_path(path: str) -> str:
+    folder, _, name = path.rpartition("/")
+    return f"tests/{folder}/test_{name}"
+
+
+def _tested_by(source: Source) -> str:
+    """The module a test is about: `test_jid.py` and `test_jid_properties.py` are about `jid.py`."""
+    folder, _, name = source.path.removeprefix("tests/").rpartition("/")
+    return f"{folder}/{name.removeprefix('test_').removesuffix('.py').removesuffix('_properties')}.py"

@@ -10,6 +10,7 @@ from typing import Final, NamedTuple
 
 from protocols.xml_text import escape_attribute
 
+_TAG: Final = re.compile(rb"<[^'\">]++(?:'[^']*+'[^'\">]*+|\"[^\"]*+\"[^'\">]*+)*+>")
 _NAME: Final = re.compile(rb"<([^\s/>]++)")
 _ATTRIBUTE: Final = re.compile(rb"\s++([^\s=/>]++)\s*+=\s*+(?:'([^']*+)'|\"([^\"]*+)\")")
 _DEFAULT_NAMESPACE: Final = re.compile(
@@ -52,6 +53,13 @@ def name_end(data: bytes) -> int:
     return found.end()
 
 
+def tag_end(data: bytes, start: int = 0) -> int:
+    """Return the offset behind the tag that begins at `start`."""
+    found = _TAG.match(data, start)
+    assert found is not None, "not a tag"
+    return found.end()
+
+
 def find_attribute(data: bytes, name: bytes) -> Span | None:
     """Return where the element has the attribute of this name (with prefix, as written)."""
     position = name_end(data)
@@ -71,7 +79,7 @@ def without_attribute(data: bytes, name: bytes) -> bytes:
 def with_attributes(data: bytes, attributes: bytes) -> bytes:
     """Return the element with these attributes, each with a blank before it, put in behind its name."""
     end = name_end(data)
-    return b"%b%b%b" % (data[:end], attributes, data[end:])
+    return data[:end] + attributes + data[end:]
 
 
 def with_child(data: bytes, child: bytes) -> bytes:
@@ -79,7 +87,7 @@ def with_child(data: bytes, child: bytes) -> bytes:
     if data.endswith(b"/>"):
         return b"%b>%b</%b>" % (data[:-2], child, data[1 : name_end(data)])
     end = data.rindex(b"</")
-    return b"%b%b%b" % (data[:end], child, data[end:])
+    return data[:end] + child + data[end:]
 
 
 def with_default_namespace(data: bytes, namespace: str) -> bytes:

@@ -138,8 +138,8 @@ def stamped(stanza: Stanza, sender: JID, lang: str | None = None) -> Stanza:
         added += attribute("xml:lang", lang)
     else:
         lang = stanza.lang
-    if added:
-        data = splice.with_attributes(data, added)
+    end = splice.name_end(data)
+    data = data[:end] + added + data[end:]
     return _copy(stanza, data, stanza.to, sender, lang)
 
 
@@ -172,6 +172,11 @@ class Fanout:
 def readdressed(stanza: Stanza, sender: JID, to: JID) -> Stanza:
     """Return the stanza with both addresses replaced. For more than one recipient use `Fanout`."""
     return Fanout(stanza, sender).to(to)
+
+
+def addressed(stanza: Stanza, to: JID) -> Stanza:
+    """Return a stanza that came without `to` as one for this address; its bytes stay (RFC 6120 §10.3)."""
+    return _copy(stanza, stanza.data, to, stanza.sender, stanza.lang)
 
 
 def with_delay(stanza: Stanza, by: str, stamp: str) -> Stanza:

@@ -20,11 +20,12 @@ from lxml import etree
 # 5 MB. The longest namespaces in use have some 70 bytes.
 NAME_BYTES_MAX: Final = 256
 
-# Start tags (name, attributes) and short runs of blanks between tags. On well-formed XML without comments,
-# processing instructions and DTD, which is all that a stream lets through, this finds every one of them;
-# it may also find text of a CDATA section that looks like one, which costs budget and nothing else.
+# Start tags (name, attributes) and runs of blanks between tags. On well-formed XML without comments,
+# processing instructions and DTD, which is all that a stream lets through, this finds every one of them.
+# It may also find text of a CDATA section that looks like one, which costs budget and nothing else: no match
+# reaches past a `<`, so that nothing after the section can hide in it.
 _TAG_OR_BLANK: Final = re.compile(
-    rb"<([^\s/>!]++)((?:\s++[^\s=]++\s*+=\s*+(?:'[^']*+'|\"[^\"]*+\"))*+)|>(\s++)(?=<)"
+    rb"<([^\s/>!]++)((?:\s++[^\s=<]++\s*+=\s*+(?:'[^'<]*+'|\"[^\"<]*+\"))*+)|>(\s++)(?=<)"
 )
 _ATTRIBUTE: Final = re.compile(rb"\s([^\s=]++)\s*+=\s*+(?:'([^']*+)'|\"([^\"]*+)\")")
 

@@ -11,7 +11,7 @@ with a bound so that one busy actor cannot starve the others.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar, Final, Generic, TypeVar
+from typing import TYPE_CHECKING, ClassVar, Final, Generic, TypeVar
 
 import trio
 
@@ -57,6 +57,14 @@ class Actor(Generic[M, E]):
         """End after the message in hand."""
         self.mailbox.request_stop(reason)
 
+    def retire(self) -> None:
+        """Passivation: from this tick on posts are refused and names are gone; end after the message in hand.
+
+        For an actor that has seen its queue empty and has nothing outstanding.
+        """
+        self.slot.retire(Normal())
+        self.stop(Normal())
+
     # -- what an actor is made of
 
     async def init(self) -> None:
@@ -84,10 +92,10 @@ class Actor(Generic[M, E]):
         self.slot.state = None
 
     def flush(self) -> None:
-        """A batch has been handled: write what was collected."""
+        """A batch has been handled: write what was collected, if anything was."""
 
     async def handle_signals(self, bits: int) -> None:
-        """React to readiness bits."""
+        """React to readiness bits; those of a predecessor that died while reacting come again."""
 
     async def terminate(self, reason: ExitReason) -> None:
         """Clean up before an orderly end, within the grace of the child spec."""
@@ -95,30 +103,39 @@ class Actor(Generic[M, E]):
     # -- the loop
 
     async def run(self) -> ExitReason:
-        """Handle messages until asked to stop; returns the reason given."""
-        mailbox = self.mailbox
+        """Handle messages until asked to stop; returns the reason given.
+
+        Each round ends in a park or, if there is more to do, in a checkpoint. The first round flushes what an
+        incarnation that died in the middle of a batch had collected.
+        """
+        mailbox, runtime = self.mailbox, self.slot.runtime
         while mailbox.stop is None:
-            if not mailbox.has_work():
-                await mailbox.wait()
             if mailbox.signals:
                 await self.handle_signals(mailbox.take_signals())
+                mailbox.signals_done()
             await self._drain()
+            if mailbox.has_work():
+                await trio.lowlevel.checkpoint()
+            else:
+                await mailbox.wait()
+                if runtime.pause is not None:
+                    await runtime.pause()
         return mailbox.stop
 
     async def _drain(self) -> None:
         mailbox, awaits, handled = self.mailbox, self.awaits, 0
-        while (mailbox.queue or mailbox.control) and mailbox.stop is None and handled < BATCH_MAX:
-            message = mailbox.take()
-            if type(message) in awaits:
-                with trio.fail_after(self.prepare_seconds_max):
-                    message = await self.prepare(message)
-            self._handle(message)
-            mailbox.done()
-            handled += 1
-        self.slot.handled += handled
+        try:
+            while (mailbox.queue or mailbox.control) and mailbox.stop is None and handled < BATCH_MAX:
+                message = mailbox.take()
+                if type(message) in awaits:
+                    with trio.fail_after(self.prepare_seconds_max):
+                        message = await self.prepare(message)
+                self._handle(message)
+                mailbox.done()
+                handled += 1
+        finally:
+            self.slot.handled += handled
         self.flush()
-        if handled == BATCH_MAX:
-            await trio.lowlevel.checkpoint()
 
     def _handle(self, message: M) -> None:
         if self.slot.runtime.probe is not None:
@@ -133,12 +150,13 @@ class Actor(Generic[M, E]):
 
     def _handle_probed(self, message: M) -> None:
         """The same with the named points at which faults are injected."""
-        probe: Any = self.slot.runtime.probe
-        probe(Point.BEFORE_DECIDE, self.slot, message)
+        probe = self.slot.probe
+        probe(Point.BEFORE_DECIDE, message)
         effects = self.decide(message)
-        probe(Point.AFTER_DECIDE, self.slot, message)
+        probe(Point.AFTER_DECIDE, message)
         try:
-            probe(Point.IN_APPLY, self.slot, message)
-            self.apply(effects)
+            probe(Point.IN_APPLY, message)
+            if effects:
+                self.apply(effects)
         except Exception as error:
             raise ApplyFailedError from error

@@ -2,8 +2,8 @@
 
 Children are started by a plain call, which makes the slot, starts the task and returns: messages may be
 posted before the init has ended. Each child has its own restart intensity; the supervisor itself gives up
-only when restarts within the period are a large share of its living children (see `restart_intensity`).
-They are stopped all at once, in no order, each with its own grace.
+only when a large share of its living children restarted within the period (see `restart_intensity`). They
+are stopped all at once, in no order, each with its own grace.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ import trio
 
 from supervision.actor import Actor
 from supervision.child_spec import INFINITY, ChildSpec, Intensity, Restart, should_restart
-from supervision.exit_reason import ExitReason, Killed, is_abnormal
+from supervision.exit_reason import ExitReason, Killed, describe, is_abnormal
 from supervision.reply import CallError, Reply
 from supervision.report import ChildTerminated, IntensityReached, StartFailed
-from supervision.restart_intensity import RestartWindow, is_storm
-from supervision.slot import Slot, Status
+from supervision.restart_intensity import RestartedChildren, RestartWindow, is_storm
+from supervision.slot import Slot, Status, announce
 from supervision.supervisor import REACHED_MAX_RESTART_INTENSITY, ChildFailedToStartError, stop_child
 
 if TYPE_CHECKING:
@@ -34,28 +34,45 @@ class NotAcceptingError(CallError):
 class DynamicState:
     """The living children by id, and the memory of restarts."""
 
-    __slots__ = ("children", "children_max", "nursery", "slot", "started", "window", "windows")
+    __slots__ = (
+        "children",
+        "children_max",
+        "given_up",
+        "leaving",
+        "nursery",
+        "restarted",
+        "restarts",
+        "slot",
+        "started",
+        "windows",
+    )
 
     def __init__(self, slot: Slot[Any], children_max: int) -> None:
         self.slot = slot
         self.children: dict[str, Slot[Any]] = {}
         self.children_max = children_max
+        self.leaving: set[str] = set()  # being stopped on purpose, so not to be restarted
         self.windows: dict[str, RestartWindow] = {}
-        self.window = RestartWindow()
+        self.restarted = RestartedChildren()
         self.nursery: trio.Nursery | None = None
-        self.started = 0
+        self.started = self.restarts = self.given_up = 0
 
 
 @final
 class DynamicSupervisorStatistics(NamedTuple):
-    """A frozen look."""
+    """A frozen look; all but `children` count since the supervisor's slot was made."""
 
-    children: int
-    started: int
+    children: int = 0
+    started: int = 0
+    restarts: int = 0
+    given_up: int = 0
 
 
+@final
 class DynamicSupervisor(Actor[NoReturn, None]):
     """See the module's docstring; made by `DynamicChildren.spec`."""
+
+    starts_in_run = True  # it has started when it can start children
 
     def __init__(self, slot: Slot[Any], state: DynamicState, intensity: Intensity) -> None:
         super().__init__(slot)
@@ -65,20 +82,21 @@ class DynamicSupervisor(Actor[NoReturn, None]):
     async def run(self) -> ExitReason:
         """Keep a nursery for the children until asked to stop."""
         state = self._state
-        state.window = RestartWindow()
+        state.restarted = RestartedChildren()
         state.windows.clear()
         try:
             async with trio.open_nursery() as nursery:
                 state.nursery = nursery
                 try:
+                    announce(self.slot)
                     while self.mailbox.stop is None:
                         await self.mailbox.wait()
+                    state.nursery = None
+                    await self._stop_all()
                 except BaseException:
                     state.nursery = None
                     self._kill_all()
                     raise
-                state.nursery = None
-                await self._stop_all()
         finally:
             self._close_all()
         return self.mailbox.stop
@@ -94,26 +112,32 @@ class DynamicSupervisor(Actor[NoReturn, None]):
 
     def _close_all(self) -> None:
         """Whoever the children were, they are not started again."""
-        children, self._state.children = self._state.children, {}
-        for slot in children.values():
-            slot.close(self.mailbox.stop or Killed("its supervisor was killed"))
+        for slot in tuple(self._state.children.values()):
+            self._let_go(slot, Killed("its supervisor was killed"))
+
+    def _let_go(self, slot: Slot[Any], reason: ExitReason) -> None:
+        state, id_ = self._state, slot.spec.id
+        state.children.pop(id_, None)
+        state.windows.pop(id_, None)
+        state.leaving.discard(id_)
+        slot.close(reason)
+        if slot.ready is not None:
+            slot.ready.fail(ChildFailedToStartError(f"{slot.path}: {describe(reason)}"))
 
     def child_ended(self, slot: Slot[Any], reason: ExitReason) -> None:
         """In the child's task: restart it at once, or let it go."""
+        state = self._state
         had_started = slot.status is Status.RUNNING
         slot.status = Status.RESTARTING
         abnormal = is_abnormal(reason)
-        stopping = self._state.nursery is None or slot.mailbox.stop is not None
-        again = not stopping and should_restart(slot.spec.restart, abnormal=abnormal)
+        was_asked = slot.mailbox.stop is not None  # that it failed on the way out is no reason to come back
+        stays = state.nursery is not None and slot.mailbox.is_open and slot.spec.id not in state.leaving
+        again = stays and should_restart(slot.spec.restart, abnormal=abnormal and not was_asked)
         self._report_end(slot, reason, had_started=had_started, abnormal=abnormal, again=again)
-        if again and self._may_restart(slot) and self._state.nursery is not None:
-            slot.begin(self._state.nursery, self.child_ended)
-            return
-        self._state.children.pop(slot.spec.id, None)
-        self._state.windows.pop(slot.spec.id, None)
-        slot.close(reason)
-        if slot.ready is not None:
-            slot.ready.fail(ChildFailedToStartError(f"{slot.path} did not start"))
+        if again and self._may_restart(slot) and state.nursery is not None:
+            slot.begin(state.nursery, self.child_ended)
+        else:
+            self._let_go(slot, reason)
 
     def _report_end(
         self, slot: Slot[Any], reason: ExitReason, *, had_started: bool, abnormal: bool, again: bool
@@ -126,22 +150,19 @@ class DynamicSupervisor(Actor[NoReturn, None]):
 
     def _may_restart(self, slot: Slot[Any]) -> bool:
         """Count for the child and for all; giving up on one is reported, a storm ends us."""
-        now, intensity, state = trio.current_time(), self._intensity, self._state
+        now, intensity, state, id_ = trio.current_time(), self._intensity, self._state, slot.spec.id
         slot.restarts += 1
-        state.window.add(now, intensity)
-        restarts = state.window.count(now, intensity.period_seconds)
-        if is_storm(restarts, len(state.children)):
-            self.slot.runtime.report(IntensityReached(self.slot.path, restarts, intensity.period_seconds))
+        restarted = state.restarted.add(id_, now, intensity.period_seconds)
+        if is_storm(restarted, len(state.children)):
+            self.slot.runtime.report(IntensityReached(self.slot.path, restarted, intensity.period_seconds))
             self.stop(REACHED_MAX_RESTART_INTENSITY)
             return False
-        if state.windows.setdefault(slot.spec.id, RestartWindow()).add(now, intensity):
+        if state.windows.setdefault(id_, RestartWindow()).add(now, intensity):
+            state.restarts += 1
             return True
+        state.given_up += 1
         slot.runtime.report(IntensityReached(slot.path, intensity.restarts, intensity.period_seconds))
         return False
-
-    def decide(self, message: NoReturn) -> Sequence[None]:
-        """It has no messages: children are started by a call and end in their own task."""
-        return message
 
 
 @final
@@ -203,6 +224,15 @@ class DynamicChildren:
         slot.ready = None
         return slot
 
+    async def terminate_child(self, id_: str) -> bool:
+        """Stop the child with this id and end its slot for good; false if there is none."""
+        state = self._state
+        if state is None or id_ not in state.children:
+            return False
+        state.leaving.add(id_)
+        await stop_child(state.children[id_])
+        return True
+
     def children(self) -> Sequence[Slot[Any]]:
         """The living children."""
         return () if self._state is None else tuple(self._state.children.values())
@@ -214,8 +244,6 @@ class DynamicChildren:
     def statistics(self) -> DynamicSupervisorStatistics:
         """A frozen look, which does not stop anything."""
         state = self._state
-        return (
-            DynamicSupervisorStatistics(len(state.children), state.started)
-            if state
-            else DynamicSupervisorStatistics(0, 0)
-        )
+        if state is None:
+            return DynamicSupervisorStatistics()
+        return DynamicSupervisorStatistics(len(state.children), state.started, state.restarts, state.given_up)

@@ -5,30 +5,35 @@ The names are Erlang's: an actor ends normally, is shut down, is killed, or cras
 
 from __future__ import annotations
 
-from typing import NamedTuple, final
+from dataclasses import dataclass
+from typing import final
 
 
 @final
-class Normal(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Normal:
     """The actor finished its work."""
 
 
 @final
-class Shutdown(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Shutdown:
     """The actor was asked to stop, or gave up in good order."""
 
     why: str = "asked to stop"
 
 
 @final
-class Killed(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Killed:
     """The actor was cancelled without being asked."""
 
     why: str = "killed"
 
 
 @final
-class Crashed(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Crashed:
     """The actor raised; a group of errors is one crash with one reason."""
 
     error: BaseException
@@ -52,4 +57,12 @@ def describe(reason: ExitReason) -> str:
         case Killed(why):
             return f"killed: {why}"
         case Crashed(error):
-            return f"crashed: {type(error).__name__}: {error}"
+            cause = sole_cause(error)
+            return f"crashed: {type(cause).__name__}: {cause}"
+
+
+def sole_cause(error: BaseException) -> BaseException:
+    """What is inside a group that holds one error only; nurseries wrap whatever they raise."""
+    while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
+        error = error.exceptions[0]
+    return error

@@ -5,9 +5,10 @@ It names the slot, not the incarnation, so who holds one never notices a restart
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar, final
+from typing import TYPE_CHECKING, Final, Generic, TypeVar, final
 
 from supervision.exit_reason import ExitReason, Shutdown
+from supervision.monitor import Monitor
 from supervision.reply import ActorCrashed, MailboxFull, Reply
 
 if TYPE_CHECKING:
@@ -63,16 +64,9 @@ class Ref(Generic[M]):
             )
         return await reply.wait(deadline_seconds)
 
-    def monitor(self, watcher: Ref[N], build: Callable[[ExitReason], N]) -> None:
+    def monitor(self, watcher: Ref[N], build: Callable[[ExitReason], N]) -> Monitor:
         """Tell `watcher` what `build` makes of the reason when this slot ends for good; at once if it has."""
-        if not self.is_alive:
-            watcher.tell(build(ENDED_BEFORE))
-            return
-
-        def told(_slot: Slot[Any], reason: ExitReason) -> None:
-            watcher.tell(build(reason))
-
-        self._slot.on_close(told)
+        return Monitor(self._slot, watcher._slot, build)  # another reference, but the same class
 
     def signal(self, bits: int) -> None:
         """Set readiness bits of the actor; see `Mailbox.signal`."""

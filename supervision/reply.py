@@ -48,7 +48,7 @@ class Reply(Generic[R]):
         self._value: R | None = None
         self._error: BaseException | None = None
         self._sleeper: trio.lowlevel.Task | None = None
-        self.on_filled: Callable[[], None] | None = None
+        self.on_filled: Callable[[], None] | None = None  # must not raise: it runs in the server's task
         self.abandoned = False
         self.late = 0
 
@@ -88,7 +88,7 @@ class Reply(Generic[R]):
         return self._value  # type: ignore[return-value]  # it was filled by `set`, with an R
 
     async def wait(self, deadline_seconds: float) -> R:
-        """Wait for the answer.
+        """Wait for the answer; one task at a time.
 
         Raises:
             DeadlineExceeded: nothing came in time.
@@ -98,13 +98,15 @@ class Reply(Generic[R]):
             with trio.move_on_after(deadline_seconds):
                 await self._park()
         if not self._is_filled:
-            self.abandoned = True
             raise DeadlineExceeded(f"no answer within {deadline_seconds} s")
         return self.result()
 
     async def _park(self) -> None:
         self._sleeper = trio.lowlevel.current_task()
-        await trio.lowlevel.wait_task_rescheduled(self._abort)
+        try:
+            await trio.lowlevel.wait_task_rescheduled(self._abort)
+        finally:
+            self.abandoned = not self._is_filled  # the deadline has passed, or the caller was cancelled
 
     def _abort(self, _raise_cancel: object) -> trio.lowlevel.Abort:
         self._sleeper = None

@@ -1,13 +1,12 @@
 """Pure sliding windows that tell whether one more restart is too many.
 
 A fixed supervisor counts all its restarts together, as OTP does. A dynamic supervisor counts per child and,
-for itself, restarts as a share of its living children, so that one child that cannot live is given up while a
-storm still escalates.
+for itself, how many of its children restarted, so that one child that cannot live is given up while a storm
+still escalates.
 """
 
 from __future__ import annotations
 
-from collections import deque
 from typing import TYPE_CHECKING, Final, final
 
 if TYPE_CHECKING:
@@ -16,7 +15,7 @@ if TYPE_CHECKING:
 STORM_SHARE: Final = 0.5
 """A dynamic supervisor gives up when more than this share of its children restarted within the period."""
 STORM_CHILDREN_MIN: Final = 10
-"""Below this many restarts there is no storm, however few children there are."""
+"""Fewer children than this are no storm, however few there are."""
 
 
 @final
@@ -26,26 +25,39 @@ class RestartWindow:
     __slots__ = ("_times",)
 
     def __init__(self) -> None:
-        self._times: deque[float] = deque()
+        self._times: list[float] = []
 
     def add(self, now: float, intensity: Intensity) -> bool:
         """Count a restart at `now` (seconds); true while the intensity is not exceeded."""
+        since = now - intensity.period_seconds
+        self._times = [time for time in self._times if time > since]
         self._times.append(now)
-        return self.count(now, intensity.period_seconds) <= intensity.restarts
+        return len(self._times) <= intensity.restarts
 
-    def count(self, now: float, period_seconds: float) -> int:
-        """Restarts within the period that ends now; older ones are forgotten."""
-        times = self._times
-        while times and times[0] <= now - period_seconds:
-            times.popleft()
-        return len(times)
-
-    @property
-    def is_empty(self) -> bool:
-        """Whether nothing is remembered, so that the window can be dropped."""
-        return not self._times
+    def __len__(self) -> int:
+        """How many restarts are remembered."""
+        return len(self._times)
 
 
-def is_storm(restarts: int, living: int) -> bool:
-    """Whether that many restarts within a period are a storm for that many living children."""
-    return restarts >= STORM_CHILDREN_MIN and restarts > living * STORM_SHARE
+@final
+class RestartedChildren:
+    """Which children of a dynamic supervisor restarted lately, each counted once."""
+
+    __slots__ = ("_last",)
+
+    def __init__(self) -> None:
+        self._last: dict[str, float] = {}  # by id, the longest ago first
+
+    def add(self, id_: str, now: float, period_seconds: float) -> int:
+        """Count a restart of this child at `now` (seconds); how many restarted within the period."""
+        last = self._last
+        last.pop(id_, None)
+        last[id_] = now
+        while (oldest := next(iter(last))) != id_ and last[oldest] <= now - period_seconds:
+            del last[oldest]
+        return len(last)
+
+
+def is_storm(restarted: int, living: int) -> bool:
+    """Whether so many restarted children within a period are a storm among that many living ones."""
+    return restarted >= STORM_CHILDREN_MIN and restarted > living * STORM_SHARE

@@ -12,18 +12,19 @@ from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar, final
 
 import trio
 
-from supervision.exit_reason import Crashed, ExitReason, Killed, describe
+from supervision.exit_reason import Crashed, ExitReason, Killed, describe, sole_cause
 from supervision.mailbox import Mailbox
-from supervision.ref import Ref
-from supervision.reply import ActorCrashed, Reply
+from supervision.ref import ENDED_BEFORE, Ref
+from supervision.reply import ActorCrashed, CallError, Reply
 from supervision.report import ChildStarted, MessageSetAside
+from supervision.runtime import KillHere
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from supervision.actor import Actor
     from supervision.child_spec import ChildSpec
-    from supervision.runtime import Runtime
+    from supervision.runtime import Point, Runtime
     from supervision.timers import Timer
 
 M = TypeVar("M")
@@ -31,6 +32,9 @@ S = TypeVar("S")
 
 ATTEMPTS_MAX: Final = 2
 """A message that was in hand at this many deaths is suspect, even if each death came from outside."""
+
+PERHAPS_NOT_GUILTY: Final = (trio.TooSlowError, CallError)
+"""Errors of which the message in hand need not be guilty: what it waited for was slow, or had ended."""
 
 
 class Status(enum.Enum):
@@ -88,7 +92,7 @@ class Slot(Generic[M]):
         self.died_at: float | None = None
         self.suspect: BaseException | None = None  # set when the message in hand must not be tried again
         self.ready: Reply[None] | None = None  # told when an init has ended, well or not
-        self.closing: list[Callable[[Slot[M], ExitReason], None]] | None = None
+        self.closing: dict[Callable[[Slot[M], ExitReason], None], None] | None = None  # in order, each once
         self.timers: set[Timer] | None = None
         self._scope: trio.CancelScope | None = None
         self._kill_reason: ExitReason | None = None
@@ -123,10 +127,23 @@ class Slot(Generic[M]):
         return timer
 
     def on_close(self, told: Callable[[Slot[M], ExitReason], None]) -> None:
-        """Call `told`, which must not raise, in the tick in which this slot ends for good."""
+        """Call `told`, which must not raise, in the tick in which this slot ends for good; now if it has."""
+        if not self.mailbox.is_open:
+            told(self, ENDED_BEFORE)
+            return
         if self.closing is None:
-            self.closing = []
-        self.closing.append(told)
+            self.closing = {}
+        self.closing[told] = None
+
+    def forget_on_close(self, told: Callable[[Slot[M], ExitReason], None]) -> None:
+        """Do not call `told` after all."""
+        if self.closing is not None:
+            self.closing.pop(told, None)
+
+    def probe(self, point: Point, message: object) -> None:
+        """Give the runtime's probe its chance to make a fault happen here."""
+        if self.runtime.probe is not None:
+            self.runtime.probe(point, self, message)
 
     # -- life (supervisors only)
 
@@ -135,7 +152,7 @@ class Slot(Generic[M]):
         assert self._scope is None, f"{self.path} already lives"
         self._scope = trio.CancelScope(shield=True)
         self._kill_reason = None
-        self.mailbox.stop = None
+        self.mailbox.begin()
         self.incarnation += 1
         self.status = Status.STARTING
         nursery.start_soon(run_incarnation, self, self._scope, ended, name=self.spec.id)
@@ -153,20 +170,28 @@ class Slot(Generic[M]):
                 self._gone = trio.Event()
             await self._gone.wait()
 
+    def retire(self, reason: ExitReason) -> None:
+        """Take no more messages and tell the watchers, in this tick.
+
+        The incarnation may still be on its way out; there will be no other.
+        """
+        self.mailbox.is_open = False
+        told, self.closing = self.closing, None
+        for tell in told or ():
+            tell(self, reason)
+
     def close(self, reason: ExitReason) -> None:
         """End this slot for good: answer what waits in the mailbox, tell the watchers, drop the timers."""
         if self.status is Status.CLOSED:
             return
         self.status = Status.CLOSED
+        self.retire(reason)
         left = self.mailbox.close()
         for timer in self.timers or ():
             timer.cancel_nowait()
         self.timers = None
         for message in left:
             fail_reply(message, ActorCrashed(f"{self.path} has ended: {describe(reason)}"))
-        told, self.closing = self.closing, None
-        for tell in told or ():
-            tell(self, reason)
         if self.spec.abandoned is not None:
             self.spec.abandoned(left)
         self.state = None
@@ -184,7 +209,8 @@ class Slot(Generic[M]):
             self._gone = None
 
     def _suspect_in_hand(self, reason: ExitReason) -> None:
-        if isinstance(reason, Crashed) and not isinstance(reason.error, trio.TooSlowError):
+        """At once if the actor raised; the second time if somebody else may be to blame."""
+        if isinstance(reason, Crashed) and not isinstance(sole_cause(reason.error), PERHAPS_NOT_GUILTY):
             self.suspect = reason.error
         elif self.mailbox.attempts >= ATTEMPTS_MAX:
             self.suspect = ActorCrashed(
@@ -195,39 +221,67 @@ class Slot(Generic[M]):
 async def run_incarnation(
     slot: Slot[Any], scope: trio.CancelScope, ended: Callable[[Slot[Any], ExitReason], None]
 ) -> None:
-    """The box around one incarnation: its end becomes an exit reason, told to `ended`."""
+    """The box around one incarnation: its end becomes an exit reason, told to `ended`.
+
+    All in one coroutine, since each frame of a parked actor costs 200 bytes and a little of every hop.
+    """
+    actor: Actor[Any, Any] | None = None
     reason: ExitReason | None = None
-    with scope:
-        reason = await _live(slot)
+    try:
+        with scope:
+            try:
+                actor = slot.spec.start(slot)
+                await actor.init()
+                _enter(slot, actor)
+                asked = await actor.run()
+                await actor.terminate(asked)
+                reason = asked
+            except (Exception, BaseExceptionGroup) as error:  # noqa: BLE001  # a crash becomes a value here
+                reason = _reason_of(slot, actor, error)
+    except BaseException:  # an interrupt from the keyboard, say: it belongs to whoever runs the tree
+        slot._over(Killed("interrupted"))  # the box is part of the slot
+        raise
     if reason is None:  # the scope caught the cancellation
-        reason = slot._kill_reason or Killed()  # the box is part of the slot
+        reason = slot._kill_reason or Killed()
     slot._over(reason)
     ended(slot, reason)
 
 
-async def _live(slot: Slot[Any]) -> ExitReason:
-    actor: Actor[Any, Any] | None = None
+def _enter(slot: Slot[Any], actor: Actor[Any, Any]) -> None:
+    """Init has ended well."""
+    if not actor.starts_in_run:
+        announce(slot)
+    settle_suspect(slot, actor)
+
+
+def _reason_of(slot: Slot[Any], actor: Actor[Any, Any] | None, error: BaseException) -> ExitReason:
+    """What the actor raised, as one reason; of a group, what is not cancellation.
+
+    Raises:
+        BaseException: it is not the actor's own: cancellation alone, or something like an interrupt.
+    """
+    if not isinstance(error, Exception):
+        assert isinstance(error, BaseExceptionGroup)
+        _cancelled, errors = error.split(trio.Cancelled)
+        if not isinstance(errors, ExceptionGroup):
+            raise error
+        error = errors
+    cause = sole_cause(error)
+    if isinstance(cause, KillHere):
+        return Killed(str(cause) or "killed")
+    if isinstance(cause, ApplyFailedError) and actor is not None:
+        return _broken(slot, actor, cause.__cause__ or cause)
+    return Crashed(error)
+
+
+def _broken(slot: Slot[Any], actor: Actor[Any, Any], error: BaseException) -> Crashed:
+    """Let the actor deal with its state; if it cannot do even that, the state is forgotten."""
     try:
-        actor = slot.spec.start(slot)
-        await actor.init()
-        if not actor.starts_in_run:
-            announce(slot)
-        settle_suspect(slot, actor)
-        reason = await actor.run()
-        await actor.terminate(reason)
-    except ApplyFailedError as error:
-        cause = error.__cause__ or error
-        if actor is not None:
-            actor.broken(cause)
-        return Crashed(cause)
-    except Exception as error:  # noqa: BLE001  # this is the one place where an actor's crash becomes a value
-        return Crashed(error)
-    except BaseExceptionGroup as group:
-        _cancelled, errors = group.split(trio.Cancelled)
-        if errors is None:
-            raise
-        return Crashed(errors)
-    return reason
+        actor.broken(error)
+    except Exception as worse:  # noqa: BLE001  # it is part of the same crash
+        slot.state = None
+        return Crashed(BaseExceptionGroup("apply failed, and so did what should mend it", [error, worse]))
+    return Crashed(error)
 
 
 def announce(slot: Slot[Any]) -> None:
@@ -240,18 +294,40 @@ def announce(slot: Slot[Any]) -> None:
 
 
 def settle_suspect(slot: Slot[Any], actor: Actor[Any, Any]) -> None:
-    """Take a suspect message out of the mailbox, whatever its own handling of that does."""
+    """Take a suspect message out of the mailbox, whatever its own handling of that does.
+
+    Raises:
+        ApplyFailedError: the effects of setting it aside could not be applied.
+        Exception: `set_aside` raised. Either way a caller has been answered.
+    """
     if slot.suspect is None:
         return
     error, slot.suspect = slot.suspect, None
-    message = slot.mailbox.in_hand()
+    message = slot.mailbox.take()
     slot.mailbox.done()
     slot.runtime.report(MessageSetAside(slot.path, message, error))
-    actor.apply(actor.set_aside(message, error))
+    try:
+        effects = actor.set_aside(message, error)
+        if effects:
+            _apply(actor, effects)
+    except Exception:
+        fail_reply(message, error)
+        raise
+
+
+def _apply(actor: Actor[Any, Any], effects: Sequence[Any]) -> None:
+    try:
+        actor.apply(effects)
+    except Exception as error:
+        raise ApplyFailedError from error
 
 
 def fail_reply(message: object, error: BaseException) -> None:
     """If the message carries a reply, fail it: a caller never waits for what will not come."""
     reply = getattr(message, "reply", None)
-    if isinstance(reply, Reply):
-        reply.fail(error)
+    if not isinstance(reply, Reply):
+        return
+    if not isinstance(error, CallError):  # the caller asked, and did not make this fault
+        cause, error = error, ActorCrashed(f"the actor died of this request: {describe(Crashed(error))}")
+        error.__cause__ = cause
+    reply.fail(error)

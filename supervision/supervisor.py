@@ -4,6 +4,10 @@ Start is in order and each start waits for the init; stop is in reverse order, o
 with its own grace. A supervisor is itself an actor: its children run in a nursery of its own, and their
 ends come to its mailbox as messages. When restarts exceed the intensity it ends, and its own supervisor
 decides.
+
+Where this differs from OTP it is because references outlive restarts. A child that has ended for good leaves
+the order and its slot is closed; it does not come back when its siblings restart. A child added later stays
+when the supervisor itself is restarted, unless it is temporary.
 """
 
 from __future__ import annotations
@@ -51,7 +55,6 @@ class ChildEnded(NamedTuple):
     slot: Slot[Any]
     incarnation: int
     reason: ExitReason
-    had_started: bool
 
 
 @final
@@ -90,18 +93,14 @@ async def stop_child(slot: Slot[Any]) -> None:
         slot.runtime.report(ShutdownFailed(slot.path, grace, slot.is_live))
 
 
-async def start_child(
-    slot: Slot[Any], nursery: trio.Nursery, ended: Callable[[Slot[Any], ExitReason], None]
-) -> None:
-    """Start an incarnation and wait for its init.
+def check_significance(spec: ChildSpec, auto_shutdown: AutoShutdown) -> None:
+    """A significant child means something only to a supervisor that ends with it.
 
     Raises:
-        ChildFailedToStartError: the init failed.
+        ValueError: the supervisor does not.
     """
-    slot.ready = Reply()
-    slot.begin(nursery, ended)
-    await slot.ready.wait(INFINITY)
-    slot.ready = None
+    if spec.significant and auto_shutdown is AutoShutdown.NEVER:
+        raise ValueError(f"child {spec.id} cannot be significant: its supervisor never shuts down by itself")
 
 
 @final
@@ -135,6 +134,7 @@ class Supervisor(Actor[SupervisorMessage, None]):
         self._intensity = intensity
         self._auto_shutdown = auto_shutdown
         self._nursery: trio.Nursery | None = None
+        self._failed: dict[Slot[Any], None] = {}  # children whose restart failed, to be tried again in order
         self._state: SupervisorState = slot.keep(SupervisorState)
         self._state.window = RestartWindow()  # a supervisor that was restarted has a clean record
 
@@ -143,58 +143,100 @@ class Supervisor(Actor[SupervisorMessage, None]):
     async def init(self) -> None:
         """Make the slots; children start in `run`, which has the nursery, before this counts as started."""
         slots = self._state.slots
+        kept = {id_: slot for id_, slot in slots.items() if slot.spec.restart is not Restart.TEMPORARY}
         for slot in slots.values():
-            slot.state = None  # the supervisor died of these children: they begin anew
+            if slot.spec.restart is Restart.TEMPORARY:
+                slot.close(STOPPED)
+            elif not isinstance(slot.state, SupervisorState):  # that one has slots, whose references live on
+                slot.state = None  # we died of these children: they begin anew
+        slots.clear()
         for spec in self._specs:
-            if spec.id not in slots:
-                slots[spec.id] = Slot(spec, self.slot, self.slot.runtime)
+            slots[spec.id] = kept.pop(spec.id) if spec.id in kept else self._make_slot(spec)
+        slots.update(kept)
+
+    def _make_slot(self, spec: ChildSpec) -> Slot[Any]:
+        return Slot(spec, self.slot, self.slot.runtime)
 
     async def run(self) -> ExitReason:
         """Start the children in order, watch them, stop them in reverse order."""
         async with trio.open_nursery() as nursery:
             self._nursery = nursery
             try:
-                await self._start_all()
-                await self._watch()
+                failure = await self._start_all()
+                if failure is None:
+                    await self._watch()
+                await self._stop_all()
             except BaseException:
                 self._kill_all()
                 raise
-            await self._stop_all()
+        if failure is not None:
+            raise failure
         assert self.mailbox.stop is not None
         return self.mailbox.stop
 
-    async def _start_all(self) -> None:
-        try:
-            for slot in self._state.slots.values():
-                await self._start(slot)
-        except ChildFailedToStartError:
-            await self._stop_all()
-            raise
+    async def _start_all(self) -> ChildFailedToStartError | None:
+        for slot in tuple(self._state.slots.values()):
+            try:
+                has_started = await self._start(slot)
+            except ChildFailedToStartError as error:
+                return error
+            if not has_started:
+                return None
         announce(self.slot)
+        return None
 
-    async def _start(self, slot: Slot[Any]) -> None:
+    async def _start(self, slot: Slot[Any]) -> bool:
+        """Start an incarnation and wait for its init; false if we are asked to stop meanwhile.
+
+        Raises:
+            ChildFailedToStartError: the init failed.
+        """
         assert self._nursery is not None
-        await start_child(slot, self._nursery, self._ended)
+        if self.mailbox.stop is not None or not await self._wait_while(lambda: slot.is_live):
+            return False  # the second: it was killed, and has been reported as still living
+        ready: Reply[None] = Reply()
+        ready.on_filled = self.mailbox.wake
+        slot.ready = ready
+        slot.begin(self._nursery, self._ended)
+        if not await self._wait_while(lambda: not ready.is_filled):
+            return False
+        slot.ready = None
+        ready.result()
+        return True
+
+    async def _wait_while(self, condition: Callable[[], bool]) -> bool:
+        """Park while this holds, which a child's start or end changes; false if asked to stop first."""
+        while condition():
+            if self.mailbox.stop is not None:
+                return False
+            await self.mailbox.wait()
+        return True
 
     def _ended(self, slot: Slot[Any], reason: ExitReason) -> None:
         """In the child's task: book its end, tell whoever waits for its start, and post to ourselves."""
+        if slot.status is Status.CLOSED:
+            return  # it outlived its slot, having refused to go
         had_started = slot.status is Status.RUNNING
         slot.status = Status.IDLE
-        if not had_started and slot.ready is not None:
-            slot.runtime.report(StartFailed(slot.path, slot.incarnation, reason))
-            slot.ready.fail(ChildFailedToStartError(f"{slot.path}: {describe(reason)}"))
+        if had_started:
+            self.mailbox.post_control(ChildEnded(slot, slot.incarnation, reason))
             return
-        self.slot.mailbox.post_control(ChildEnded(slot, slot.incarnation, reason, had_started))
+        slot.runtime.report(StartFailed(slot.path, slot.incarnation, reason))
+        if slot.ready is not None:
+            slot.ready.fail(ChildFailedToStartError(f"{slot.path}: {describe(reason)}"))
 
     async def _watch(self) -> None:
-        mailbox = self.mailbox
+        mailbox, runtime = self.mailbox, self.slot.runtime
         while mailbox.stop is None:
-            if not mailbox.has_work():
+            if not (mailbox.control or mailbox.queue or self._failed):
                 await mailbox.wait()
+                if runtime.pause is not None:
+                    await runtime.pause()
             while (mailbox.control or mailbox.queue) and mailbox.stop is None:
                 await self._react(mailbox.take())
                 mailbox.done()
                 self.slot.handled += 1
+            await self._try_again()
 
     async def _react(self, message: SupervisorMessage) -> None:
         match message:
@@ -212,7 +254,7 @@ class Supervisor(Actor[SupervisorMessage, None]):
         if slot.incarnation != end.incarnation or slot.status is not Status.IDLE:
             return  # it was stopped or started again in the meantime, by a restart of its siblings
         abnormal = is_abnormal(end.reason)
-        again = should_restart(slot.spec.restart, abnormal=abnormal)
+        again = slot.mailbox.is_open and should_restart(slot.spec.restart, abnormal=abnormal)
         if abnormal or again:
             in_hand = slot.mailbox.in_hand()
             slot.runtime.report(ChildTerminated(slot.path, end.incarnation, end.reason, in_hand, again))
@@ -222,16 +264,25 @@ class Supervisor(Actor[SupervisorMessage, None]):
             self._forget(slot, end.reason)
 
     async def _restart(self, slot: Slot[Any]) -> None:
-        """Restart by the strategy; a start that fails counts again, with a look at the mailbox in between."""
-        while self._count_restart(slot):
-            plan = plan_restart(self._strategy, list(self._state.slots), slot.spec.id)
-            await self._stop_some(plan.stop)
-            slot.status = Status.RESTARTING
-            failed = await self._start_some(plan.start)
-            if failed is None or self.mailbox.stop is not None:
-                return
-            slot = failed
-            await trio.lowlevel.checkpoint()
+        """Restart by the strategy."""
+        if not self._count_restart(slot):
+            return
+        plan = plan_restart(self._strategy, list(self._state.slots), slot.spec.id)
+        await self._stop_some(plan.stop)
+        for id_ in plan.start:
+            if id_ in self._state.slots:
+                self._state.slots[id_].status = Status.RESTARTING
+        await self._start_some(plan.start)
+
+    async def _try_again(self) -> None:
+        """A start that failed during a restart counts again, after whatever came in between."""
+        if not self._failed or self.mailbox.stop is not None:
+            return
+        slot = next(iter(self._failed))
+        del self._failed[slot]
+        if slot.status is Status.RESTARTING:
+            await self._restart(slot)
+        await trio.lowlevel.checkpoint()
 
     def _count_restart(self, slot: Slot[Any]) -> bool:
         slot.restarts += 1
@@ -242,17 +293,18 @@ class Supervisor(Actor[SupervisorMessage, None]):
         self.stop(REACHED_MAX_RESTART_INTENSITY)
         return False
 
-    async def _start_some(self, ids: Iterable[str]) -> Slot[Any] | None:
-        """Start these in order; returns the first that failed."""
-        for id_ in ids:
-            slot = self._state.slots.get(id_)
-            if slot is None:
+    async def _start_some(self, ids: Iterable[str]) -> None:
+        """Start these in order, until one fails or we are asked to stop."""
+        for slot in [self._state.slots[id_] for id_ in ids if id_ in self._state.slots]:
+            if slot.status is not Status.RESTARTING:
                 continue
             try:
-                await self._start(slot)
+                if not await self._start(slot):
+                    return
             except ChildFailedToStartError:
-                return slot
-        return None
+                slot.status = Status.RESTARTING
+                self._failed[slot] = None
+                return
 
     async def _stop_some(self, ids: Iterable[str]) -> None:
         for id_ in ids:
@@ -277,25 +329,42 @@ class Supervisor(Actor[SupervisorMessage, None]):
     # -- children by request
 
     async def _add(self, spec: ChildSpec, reply: Reply[Slot[Any]]) -> None:
-        if spec.id in self._state.slots:
-            reply.fail(ValueError(f"{self.slot.path} already has a child {spec.id}"))
+        there = self._state.slots.get(spec.id)
+        if there is not None and there.spec is spec and self.mailbox.attempts > 1:
+            reply.set(there)  # our predecessor died of something else while it waited for this child's init
             return
-        slot: Slot[Any] = Slot(spec, self.slot, self.slot.runtime)
-        self._state.slots[spec.id] = slot
         try:
-            await self._start(slot)
-        except ChildFailedToStartError as error:
-            self._drop(slot)
+            check_significance(spec, self._auto_shutdown)
+            if there is not None:
+                raise ValueError(f"{self.slot.path} already has a child {spec.id}")
+        except ValueError as error:
             reply.fail(error)
             return
-        reply.set(slot)
+        slot = self._state.slots[spec.id] = self._make_slot(spec)
+        await self._start_added(slot, reply)
+
+    async def _start_added(self, slot: Slot[Any], reply: Reply[Slot[Any]]) -> None:
+        try:
+            if await self._start(slot):
+                reply.set(slot)
+                return
+            error = ChildFailedToStartError(f"{slot.path}: its supervisor is stopping")
+        except ChildFailedToStartError as failed:
+            error = failed
+        await stop_child(slot)
+        self._drop(slot)
+        reply.fail(error)
 
     async def _remove(self, id_: str) -> bool:
         slot = self._state.slots.get(id_)
         if slot is None:
             return False
+        plan = plan_restart(self._strategy, list(self._state.slots), id_)
         await stop_child(slot)
         self._drop(slot)
+        if slot in self._failed:
+            del self._failed[slot]
+            await self._start_some(plan.start)  # its siblings were waiting for it
         return True
 
     # -- the end
@@ -329,15 +398,16 @@ def supervisor_spec(
     """The child spec of a supervisor of these children.
 
     Raises:
-        ValueError: two children have one id.
+        ValueError: two children have one id, or a significant child has no effect.
     """
     ids = [spec.id for spec in children]
     if len(set(ids)) != len(ids):
         raise ValueError(f"supervisor {id_}: two children have one id: {ids}")
+    for spec in children:
+        check_significance(spec, auto_shutdown)
 
     def start(slot: Slot[Any]) -> Supervisor:
-        if slot.closing is None:
-            slot.on_close(close_children)
+        slot.on_close(close_children)
         return Supervisor(slot, children, strategy, intensity, auto_shutdown)
 
     return ChildSpec(id_, start, restart, grace_seconds=INFINITY, significant=significant)

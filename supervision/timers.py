@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import heapq
 import itertools
-from typing import TYPE_CHECKING, Any, Final, final
+import math
+from typing import TYPE_CHECKING, Any, Final, NoReturn, final
 
 import trio
 
@@ -15,22 +16,23 @@ from supervision.actor import Actor
 from supervision.child_spec import ChildSpec
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from supervision.exit_reason import ExitReason
     from supervision.slot import Slot
 
 EARLIER: Final = 1
 """Signal: a timer was added that is due before all others."""
+CANCELLED_MIN: Final = 100
+"""Fewer cancelled timers than this may lie about until they would have been due."""
 
 
 @final
 class Timer:
     """One pending message. Cancel it as often as you like."""
 
-    __slots__ = ("_is_pending", "deadline", "message", "slot")
+    __slots__ = ("_is_pending", "_queue", "deadline", "message", "slot")
 
-    def __init__(self, deadline: float, slot: Slot[Any], message: object) -> None:
+    def __init__(self, queue: TimerQueue, deadline: float, slot: Slot[Any], message: object) -> None:
+        self._queue = queue
         self.deadline = deadline
         self.slot = slot
         self.message = message
@@ -50,43 +52,63 @@ class Timer:
 
     def cancel_nowait(self) -> None:
         """Never fire; for the slot, which drops all its timers itself."""
-        self._is_pending = False
-        self.message = None
+        if self._is_pending:
+            self._is_pending = False
+            self.message = None
+            self._queue.count_cancelled()
 
     def fire(self) -> None:
-        """Post the message, once."""
-        if self._is_pending:
-            message = self.message
-            self.cancel()
-            self.slot.mailbox.post_control(message)
+        """Post the message; the queue has let go of this timer."""
+        self._is_pending = False
+        if self.slot.timers is not None:
+            self.slot.timers.discard(self)
+        self.slot.mailbox.post_control(self.message)
+        self.message = None
 
 
 @final
 class TimerQueue:
-    """All timers of a tree, by deadline. A cancelled one leaves when it would have been due."""
+    """All timers of a tree, by deadline.
 
-    __slots__ = ("_heap", "_order", "_slot")
+    A cancelled one leaves when it would have been due, or when most of them are cancelled: who sets a timer
+    anew with every message does not fill memory.
+    """
 
-    def __init__(self, slot: Slot[Any]) -> None:
+    __slots__ = ("_cancelled", "_heap", "_order", "keeper")
+
+    def __init__(self, keeper: Slot[Any]) -> None:
         self._heap: list[tuple[float, int, Timer]] = []
         self._order = itertools.count()
-        self._slot = slot
+        self._cancelled = 0
+        self.keeper = keeper  # the slot of the actor that sleeps until the next is due
 
     def add(self, deadline: float, slot: Slot[Any], message: object) -> Timer:
         """A timer that is due at `deadline`, in seconds of trio's clock."""
-        timer = Timer(deadline, slot, message)
+        timer = Timer(self, deadline, slot, message)
         is_earliest = not self._heap or deadline < self._heap[0][0]
         heapq.heappush(self._heap, (deadline, next(self._order), timer))
         if is_earliest:
-            self._slot.mailbox.signal(EARLIER)
+            self.keeper.mailbox.signal(EARLIER)
         return timer
 
     def fire_due(self, now: float) -> float:
         """Fire what is due; returns the next deadline, or infinity."""
         heap = self._heap
         while heap and (heap[0][0] <= now or not heap[0][2].is_pending):
-            heapq.heappop(heap)[2].fire()
-        return heap[0][0] if heap else float("inf")
+            timer = heapq.heappop(heap)[2]
+            if timer.is_pending:
+                timer.fire()
+            else:
+                self._cancelled -= 1
+        return heap[0][0] if heap else math.inf
+
+    def count_cancelled(self) -> None:
+        """A timer was cancelled and lies in the heap; if there are too many of them, they go."""
+        self._cancelled += 1
+        if self._cancelled > CANCELLED_MIN and self._cancelled > len(self._heap) // 2:
+            self._heap = [entry for entry in self._heap if entry[2].is_pending]
+            heapq.heapify(self._heap)
+            self._cancelled = 0
 
     def __len__(self) -> int:
         """How many wait, cancelled ones included."""
@@ -94,28 +116,25 @@ class TimerQueue:
 
 
 @final
-class TimerActor(Actor[None, None]):
-    """Sleeps until the next timer is due. The queue lives in the slot, so its death costs no timer."""
+class TimerActor(Actor[NoReturn, None]):
+    """Sleeps until the next timer is due. The queue belongs to the tree, so its death costs no timer."""
 
     async def init(self) -> None:
-        """Offer the queue to the tree."""
-        self._queue = self.slot.keep(lambda: TimerQueue(self.slot))
-        self.slot.runtime.timers = self._queue
+        """Offer a queue to the tree, or keep the one that is there."""
+        runtime = self.slot.runtime
+        if runtime.timers is None:
+            runtime.timers = TimerQueue(self.slot)
+        runtime.timers.keeper = self.slot
+        self._queue = runtime.timers
 
     async def run(self) -> ExitReason:
         """Fire timers until asked to stop."""
         mailbox = self.mailbox
         while mailbox.stop is None:
-            mailbox.take_signals()
-            deadline = self._queue.fire_due(trio.current_time())
-            with trio.move_on_at(deadline):
-                if not mailbox.has_work():
-                    await mailbox.wait()
+            mailbox.signals = 0
+            with trio.move_on_at(self._queue.fire_due(trio.current_time())):
+                await mailbox.wait()
         return mailbox.stop
-
-    def decide(self, _message: None) -> Sequence[None]:
-        """It has no messages, only signals."""
-        return ()
 
 
 def timers_spec() -> ChildSpec:

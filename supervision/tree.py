@@ -8,8 +8,9 @@ import trio
 
 from supervision.child_spec import INFINITY
 from supervision.dynamic_supervisor import DynamicState
-from supervision.exit_reason import describe
+from supervision.exit_reason import Killed, describe, is_abnormal
 from supervision.reply import Reply
+from supervision.report import ChildTerminated, StartFailed
 from supervision.slot import Slot, Status
 from supervision.supervisor import ChildFailedToStartError, SupervisorState, stop_child
 
@@ -81,8 +82,21 @@ def walk(slot: Slot[Any]) -> Iterator[Slot[Any]]:
 
 
 def find(slot: Slot[Any], path: str) -> Slot[Any] | None:
-    """The slot at this path, as `Slot.path` gives it."""
-    return next((each for each in walk(slot) if each.path == path), None)
+    """The slot at or under this one with this path, as `Slot.path` gives it."""
+    here = slot.path
+    if path == here:
+        return slot
+    prefix = here if here == "/" else f"{here}/"
+    if not path.startswith(prefix):
+        return None
+    below = path[len(prefix) :]  # ids may hold slashes themselves, so it is not split but compared
+    for child in children_of(slot):
+        id_ = child.spec.id
+        if below == id_ or below.startswith(f"{id_}/"):
+            found = find(child, path)
+            if found is not None:
+                return found
+    return None
 
 
 @final
@@ -99,16 +113,18 @@ class Tree:
 
         Cancelling stops the tree in its order, with each child's grace.
         """
-        async with trio.open_nursery() as nursery:
-            self.root.ready = Reply()
-            self.root.begin(nursery, self._ended)
-            try:
-                await self._serve(task_status)
-            finally:
-                with trio.CancelScope(shield=True):
-                    await stop_child(self.root)
+        try:
+            async with trio.open_nursery() as nursery:
+                self.root.ready = Reply()
+                self.root.begin(nursery, self._ended)
+                try:
+                    await self._serve(task_status)
+                finally:
+                    with trio.CancelScope(shield=True):
+                        await stop_child(self.root)
+        finally:
+            self.root.close(self._reason or Killed("interrupted"))
         assert self._reason is not None
-        self.root.close(self._reason)
         return self._reason
 
     async def _serve(self, task_status: trio.TaskStatus[None]) -> None:
@@ -123,4 +139,8 @@ class Tree:
     def _ended(self, slot: Slot[Any], reason: ExitReason) -> None:
         self._reason = reason
         if slot.status is Status.STARTING and slot.ready is not None:
+            slot.runtime.report(StartFailed(slot.path, slot.incarnation, reason))
             slot.ready.fail(ChildFailedToStartError(describe(reason)))
+        elif is_abnormal(reason):
+            in_hand = slot.mailbox.in_hand()
+            slot.runtime.report(ChildTerminated(slot.path, slot.incarnation, reason, in_hand, False))

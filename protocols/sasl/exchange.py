@@ -4,7 +4,8 @@ A mechanism is given the client's messages, decoded from base64, and answers eac
 never fetches credentials and never hashes a password: it asks, and goes on with the answer.
 """
 
-from typing import NamedTuple, Protocol
+from dataclasses import dataclass, field
+from typing import Protocol, final
 
 from protocols.conditions import SaslCondition
 from protocols.sasl.keys import ScramKeys
@@ -20,31 +21,35 @@ class SaslFailure(Exception):
         self.text = text
 
 
-class IdentityClaimed(NamedTuple):
+@final
+@dataclass(frozen=True, slots=True)
+class IdentityClaimed:
     """The client says who it is; the exchange goes on with `resume` once the keys are there."""
 
     username: str
     authzid: str  # empty when the client leaves it to the server
 
 
-class PasswordGiven(NamedTuple):
+@final
+@dataclass(frozen=True, slots=True)
+class PasswordGiven:
     """The client sent its password; it is right if the keys were derived from it."""
 
-    password: str
+    password: str = field(repr=False)  # so that no crash report carries it
     keys: ScramKeys
 
-    def __repr__(self) -> str:
-        """Name the type only, so that no crash report carries a password."""
-        return "PasswordGiven(…)"
 
-
-class Challenge(NamedTuple):
+@final
+@dataclass(frozen=True, slots=True)
+class Challenge:
     """The client is to answer this."""
 
     data: bytes
 
 
-class Proved(NamedTuple):
+@final
+@dataclass(frozen=True, slots=True)
+class Proved:
     """The client is who it claimed to be; the data goes along with the news."""
 
     data: bytes

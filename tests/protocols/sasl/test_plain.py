@@ -58,10 +58,6 @@ def test_plain_out_of_turn_is_our_own_fault() -> None:
         exchange.respond(b"\0tim\0secret")
 
 
-def test_password_given_repr_shows_no_password() -> None:
-    assert "tanstaaf" not in repr(PasswordGiven("tanstaaf", KEYS))
-
-
 @settings(max_examples=100)
 @given(st.binary(max_size=60))
 def test_plain_arbitrary_bytes_are_a_name_or_a_failure(message: bytes) -> None:

@@ -1,0 +1,149 @@
+"""Negotiation handlers for the stream itself: its header, TLS, its end and its faults.
+
+RFC 6120 §4 (streams), §5 (STARTTLS); RFC 7395 differs in framing only.
+"""
+
+import re
+from typing import Final
+
+from protocols.conditions import StreamCondition
+from protocols.errors import RemoteProtocolError
+from protocols.namespaces import TLS
+from protocols.negotiation_values import (
+    CloseStream,
+    Progress,
+    Send,
+    Setup,
+    StartTls,
+    State,
+    Step,
+    StreamEnded,
+    TlsEstablished,
+)
+from protocols.stream_events import (
+    ElementReceived,
+    StreamClosed,
+    StreamFailed,
+    StreamHeader,
+    StreamOpened,
+)
+from protocols.stream_features import SessionBits, is_offered, offered_features
+
+# XEP-0138. Only refused here, hence not among the namespaces that the server speaks.
+COMPRESSION: Final = "http://jabber.org/protocol/compress"
+
+_VERSION: Final = re.compile(r"[0-9]{1,9}\.[0-9]{1,9}")
+
+_PROCEED: Final = f"<proceed xmlns='{TLS}'/>".encode()
+_TLS_FAILURE: Final = f"<failure xmlns='{TLS}'/>".encode()
+_COMPRESSION_FAILURE: Final = f"<failure xmlns='{COMPRESSION}'><unsupported-method/></failure>".encode()
+
+
+def open_stream(setup: Setup, progress: Progress, event: StreamOpened) -> Step:
+    """Answer the client's header with ours and with what can be negotiated next."""
+    header = event.header
+    if header.version is None:
+        return _refuse_old_client(setup, progress)
+    _check_header(setup, progress, header)
+    features = offered_features(setup.features, progress.bits)
+    data = _header(setup, header) + setup.framing.features([feature.advertisement for feature in features])
+    authenticated = SessionBits.AUTHENTICATED in progress.bits
+    following = State.WAIT_FOR_BIND if authenticated else State.WAIT_FOR_FEATURE_REQUEST
+    return Step(progress._replace(state=following, header_sent=True), (Send(data),))
+
+
+def refuse_header(_setup: Setup, _progress: Progress, _event: StreamOpened) -> Step:
+    """Refuse a header where none is due: a stream is opened anew only after TLS and after log-in."""
+    raise RemoteProtocolError(StreamCondition.BAD_FORMAT, "the stream is open already")
+
+
+def close_stream(setup: Setup, progress: Progress, _event: StreamClosed) -> Step:
+    """Close our stream as the client has closed its own."""
+    closing = (Send(setup.framing.close()),) if progress.header_sent else ()
+    return Step(progress._replace(state=State.CLOSED), (*closing, CloseStream()))
+
+
+def report_fault(_setup: Setup, _progress: Progress, event: StreamFailed) -> Step:
+    """Refuse what was no XML stream."""
+    raise RemoteProtocolError(event.condition, event.text)
+
+
+def end_stream(setup: Setup, progress: Progress, event: StreamEnded) -> Step:
+    """End the stream for the connection's reasons."""
+    return fail_stream(setup, progress, RemoteProtocolError(event.condition, event.text))
+
+
+def fail_stream(setup: Setup, progress: Progress, error: RemoteProtocolError) -> Step:
+    """Send a stream error and close; a header must come first even then (RFC 6120 §4.9.1.2)."""
+    opening = b"" if progress.header_sent else _header(setup, None)
+    data = opening + setup.framing.error(error.condition, error.text) + setup.framing.close()
+    closed = progress._replace(state=State.CLOSED, attempt=None, bind_request=None, header_sent=True)
+    return Step(closed, (Send(data), CloseStream()))
+
+
+def start_tls(setup: Setup, progress: Progress, event: ElementReceived) -> Step:
+    """Let TLS begin, where it is on offer."""
+    if not is_offered("starttls", setup.features, progress.bits):
+        return refuse_tls(setup, progress, event)
+    waiting = progress._replace(state=State.WAIT_FOR_TLS)
+    return Step(waiting, (Send(setup.framing.nonza(_PROCEED)), StartTls()))
+
+
+def refuse_tls(setup: Setup, progress: Progress, _event: ElementReceived) -> Step:
+    """Answer that TLS cannot be had now, and close, as RFC 6120 §5.4.2.2 says."""
+    opening = b"" if progress.header_sent else _header(setup, None)
+    data = opening + setup.framing.nonza(_TLS_FAILURE) + setup.framing.close()
+    return Step(progress._replace(state=State.CLOSED, attempt=None), (Send(data), CloseStream()))
+
+
+def drop_stream(_setup: Setup, progress: Progress, _event: StreamEnded) -> Step:
+    """Close without a word: while TLS begins there is no stream to write XML to."""
+    return Step(progress._replace(state=State.CLOSED), (CloseStream(),))
+
+
+def restart_after_tls(_setup: Setup, progress: Progress, _event: TlsEstablished) -> Step:
+    """Forget what was said in clear; log-in is allowed now, whatever the operator requires."""
+    secured = progress.bits | SessionBits.SECURE | SessionBits.LOGIN_ALLOWED
+    return Step(progress._replace(state=State.WAIT_FOR_STREAM, bits=secured, header_sent=False), ())
+
+
+def refuse_compression(setup: Setup, progress: Progress, _event: ElementReceived) -> Step:
+    """Refuse XEP-0138: compressing what others wrote together with secrets gives the secrets away."""
+    return Step(progress, (Send(setup.framing.nonza(_COMPRESSION_FAILURE)),))
+
+
+def refuse_element(_setup: Setup, _progress: Progress, event: ElementReceived) -> Step:
+    """Refuse an element that means nothing here (RFC 6120 §4.9.3.24)."""
+    raise RemoteProtocolError(StreamCondition.UNSUPPORTED_STANZA_TYPE, f"unexpected <{event.name}/>")
+
+
+def _refuse_old_client(setup: Setup, progress: Progress) -> Step:
+    """Tell a client older than RFC 3920 so, after a header like its own: no version, no features."""
+    opening = setup.framing.open(stream_id=setup.new_stream_id(), sender=setup.host, to=None, version=None)
+    error = RemoteProtocolError(StreamCondition.UNSUPPORTED_VERSION, "XMPP 1.0 is needed")
+    step = fail_stream(setup, progress._replace(header_sent=True), error)
+    return Step(step.progress, (Send(opening), *step.actions))
+
+
+def _check_header(setup: Setup, progress: Progress, header: StreamHeader) -> None:
+    """Refuse a header that no stream of ours can answer.
+
+    Raises:
+        RemoteProtocolError: With the condition of RFC 6120 §4.9.3 that fits.
+    """
+    version = header.version or ""
+    if not _VERSION.fullmatch(version) or int(version.split(".")[0]) < 1:
+        raise RemoteProtocolError(StreamCondition.UNSUPPORTED_VERSION, "XMPP 1.0 is needed")
+    if header.to is None:
+        raise RemoteProtocolError(StreamCondition.IMPROPER_ADDRESSING, "the header has no 'to'")
+    if header.to.full != setup.host:
+        raise RemoteProtocolError(StreamCondition.HOST_UNKNOWN, "this domain is not served here")
+    sender = header.sender
+    if progress.account is not None and sender is not None and sender.bare_jid != progress.account:
+        raise RemoteProtocolError(StreamCondition.INVALID_FROM, "'from' is not who logged in")
+
+
+def _header(setup: Setup, header: StreamHeader | None) -> bytes:
+    """Return our header; it is addressed to whom the client says it is (RFC 6120 §4.7.2)."""
+    to = None if header is None or header.sender is None else header.sender.bare
+    return setup.framing.open(stream_id=setup.new_stream_id(), sender=setup.host, to=to, version="1.0")

@@ -1,0 +1,281 @@
+"""The values of stream negotiation: its states, what happens to it, what it wants done.
+
+Used by `negotiation`, by the handlers of its table and by the connection that drives it. The states are
+those of RFC 6120's order of things: stream, TLS, stream, SASL, stream, resource.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import NamedTuple, final
+
+from protocols.conditions import SaslCondition, StreamCondition
+from protocols.errors import StanzaError
+from protocols.framing import Framing
+from protocols.jid import JID
+from protocols.sasl.exchange import Exchange
+from protocols.sasl.keys import ScramKeys
+from protocols.sasl.mechanisms import Mechanism
+from protocols.stanza import Stanza
+from protocols.stream_events import Event
+from protocols.stream_features import SessionBits, StreamFeature
+
+
+class State(Enum):
+    """Where the negotiation of one stream stands."""
+
+    WAIT_FOR_STREAM = "wait_for_stream"
+    WAIT_FOR_FEATURE_REQUEST = "wait_for_feature_request"
+    WAIT_FOR_TLS = "wait_for_tls"
+    WAIT_FOR_SASL_RESPONSE = "wait_for_sasl_response"
+    WAIT_FOR_CREDENTIALS = "wait_for_credentials"
+    WAIT_FOR_PASSWORD_CHECK = "wait_for_password_check"  # noqa: S105 - a state, not a password
+    WAIT_FOR_REGISTRATION = "wait_for_registration"
+    WAIT_FOR_BIND = "wait_for_bind"
+    WAIT_FOR_RESOURCE = "wait_for_resource"
+    SESSION_ESTABLISHED = "session_established"
+    CLOSED = "closed"
+
+
+# In these it is the connection's turn: it must hold back what the client sends, and answer.
+WAITING_STATES = frozenset(
+    {
+        State.WAIT_FOR_TLS,
+        State.WAIT_FOR_CREDENTIALS,
+        State.WAIT_FOR_PASSWORD_CHECK,
+        State.WAIT_FOR_REGISTRATION,
+        State.WAIT_FOR_RESOURCE,
+    }
+)
+
+
+# --- What the connection reports, besides the events of the XML stream --------------------------------
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class TlsEstablished:
+    """TLS is in force; what follows is a new stream."""
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class CredentialsFound:
+    """The account exists, and these are its keys."""
+
+    keys: tuple[ScramKeys, ...]
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class CredentialsMissing:
+    """There is no such account."""
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class CredentialsUnavailable:
+    """The store cannot be asked just now."""
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class PasswordVerified:
+    """The password belongs to the keys."""
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class PasswordRefused:
+    """The password does not belong to the keys."""
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class RegistrationAnswered:
+    """What the client is to be told about its request to register: a result or an error."""
+
+    answer: Stanza
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """The resource is the client's, and its session waits for stanzas."""
+
+    jid: JID
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class BindRefused:
+    """The resource cannot be had."""
+
+    error: StanzaError
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class StreamEnded:
+    """We end the stream for a reason outside it: a time-out, the server's stop, too many log-ins."""
+
+    condition: StreamCondition
+    text: str = ""
+
+
+Answer = (
+    TlsEstablished
+    | CredentialsFound
+    | CredentialsMissing
+    | CredentialsUnavailable
+    | PasswordVerified
+    | PasswordRefused
+    | RegistrationAnswered
+    | Bound
+    | BindRefused
+    | StreamEnded
+)
+Input = Event | Answer
+
+
+# --- What the connection is to do, in the order given -------------------------------------------------
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Send:
+    """Write these bytes."""
+
+    data: bytes
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class StartTls:
+    """Throw away whatever the client sent after its last element, and start TLS.
+
+    Bytes that came in clear must not be read as if TLS had protected them (RFC 6120 §5.4.3.3). Once TLS
+    is in force: begin with a new XML stream and report `TlsEstablished`. If it fails: drop the connection.
+    """
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class FetchCredentials:
+    """Look up the keys of this account; report `CredentialsFound`, `…Missing` or `…Unavailable`."""
+
+    account: JID
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class VerifyPassword:
+    """Verify the password, off the loop; report `PasswordVerified` or `PasswordRefused`."""
+
+    password: str = field(repr=False)  # so that no crash report carries it
+    keys: ScramKeys
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class LoginFailed:
+    """Count a failed attempt to log in, as this account if the client got as far as naming one."""
+
+    account: JID | None
+    condition: SaslCondition
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class RestartStream:
+    """Begin a new XML stream with what the client has sent since; limits for accounts hold from here."""
+
+    account: JID
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class RequestRegistration:
+    """Answer this request to register (XEP-0077) by `RegistrationAnswered`."""
+
+    request: Stanza
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class BindResource:
+    """Claim this full JID and start its session; report `Bound` or `BindRefused`."""
+
+    jid: JID
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Established:
+    """The stream belongs to the session of this full JID; the negotiation is over and can be dropped."""
+
+    jid: JID
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class CloseStream:
+    """Close the connection once everything is written."""
+
+
+Action = (
+    Send
+    | StartTls
+    | FetchCredentials
+    | VerifyPassword
+    | LoginFailed
+    | RestartStream
+    | RequestRegistration
+    | BindResource
+    | Established
+    | CloseStream
+)
+
+
+# --- What handlers are given and what they return -----------------------------------------------------
+
+
+class Setup(NamedTuple):
+    """What all streams of one listener have in common."""
+
+    host: str
+    framing: Framing
+    bits: SessionBits  # what a stream may do from its start
+    features: tuple[StreamFeature, ...]
+    decoy_secret: bytes  # of the server, the same after a restart
+    new_stream_id: Callable[[], str]
+    new_nonce: Callable[[], str]
+    new_resource: Callable[[], str]
+
+
+class Attempt(NamedTuple):
+    """One attempt to log in."""
+
+    mechanism: Mechanism
+    exchange: Exchange
+    account: JID | None = None  # once the client has named it
+
+
+class Progress(NamedTuple):
+    """All that is known of one stream. Handlers return a new one."""
+
+    state: State
+    bits: SessionBits
+    header_sent: bool = False
+    logins_failed: int = 0
+    requests: int = 0
+    attempt: Attempt | None = None
+    account: JID | None = None  # whose stream it is, since authentication
+    bind_request: Stanza | None = None  # while the resource is being claimed
+
+
+class Step(NamedTuple):
+    """What follows from an event."""
+
+    progress: Progress
+    actions: tuple[Action, ...]

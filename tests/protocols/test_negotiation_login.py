@@ -1,0 +1,263 @@
+"""Logging in: SASL as the stream sees it."""
+
+from base64 import b64decode
+
+import pytest
+from scramp import ScramClient
+
+from protocols.conditions import SaslCondition
+from protocols.jid import parse_jid
+from protocols.negotiation import Negotiation
+from protocols.negotiation_login import ATTEMPTS_MAX
+from protocols.negotiation_values import (
+    Action,
+    CloseStream,
+    CredentialsFound,
+    CredentialsMissing,
+    CredentialsUnavailable,
+    FetchCredentials,
+    Input,
+    LoginFailed,
+    PasswordRefused,
+    PasswordVerified,
+    RestartStream,
+    Send,
+    State,
+    VerifyPassword,
+)
+from protocols.sasl.keys import verify_plain
+from tests.protocols.negotiation_support import (
+    JULIET,
+    KEYS,
+    PASSWORD,
+    TLS_REQUIRED,
+    auth,
+    drive,
+    header,
+    opened,
+    others,
+    received,
+    response,
+    sent,
+)
+
+PLAIN = auth("PLAIN", f"\0juliet\0{PASSWORD}".encode())
+ABORT = received("<abort xmlns='urn:ietf:params:xml:ns:xmpp-sasl'/>")
+
+
+def failure(condition: str) -> bytes:
+    return f"<failure xmlns='urn:ietf:params:xml:ns:xmpp-sasl'><{condition}/>".encode()
+
+
+def challenge_in(actions: list[Action]) -> str:
+    return b64decode(sent(actions).split(b">")[1].split(b"<")[0]).decode()
+
+
+def scram_login(negotiation: Negotiation, mechanism: str, password: str, credentials: Input) -> list[Action]:
+    """Log in with scramp's client; return what came of its last message."""
+    client = ScramClient([mechanism], "juliet", password)
+    assert negotiation.receive(auth(mechanism, client.get_client_first().encode())) == [
+        FetchCredentials(JULIET)
+    ]
+    client.set_server_first(challenge_in(negotiation.receive(credentials)))
+    actions = negotiation.receive(response(client.get_client_final().encode()))
+    if negotiation.account is not None:
+        client.set_server_final(challenge_in(actions))
+    return actions
+
+
+@pytest.mark.parametrize("mechanism", ["SCRAM-SHA-1", "SCRAM-SHA-256"])
+def test_login_by_scram_leads_to_a_new_stream(mechanism: str) -> None:
+    negotiation = opened()
+    actions = scram_login(negotiation, mechanism, PASSWORD, CredentialsFound(KEYS))
+    assert sent(actions).startswith(b"<success xmlns='urn:ietf:params:xml:ns:xmpp-sasl'>")
+    assert others(actions) == [RestartStream(JULIET)]
+    assert negotiation.state is State.WAIT_FOR_STREAM
+    assert negotiation.account == JULIET
+    features = sent(negotiation.receive(header()))
+    assert b"<bind " in features
+    assert b"<mechanisms" not in features
+
+
+@pytest.mark.parametrize("mechanism", ["SCRAM-SHA-1", "SCRAM-SHA-256"])
+def test_login_by_scram_with_a_wrong_password_is_not_authorized(mechanism: str) -> None:
+    negotiation = opened()
+    actions = scram_login(negotiation, mechanism, "wrong", CredentialsFound(KEYS))
+    assert actions == [
+        Send(failure("not-authorized") + b"</failure>"),
+        LoginFailed(JULIET, SaslCondition.NOT_AUTHORIZED),
+    ]
+    assert negotiation.state is State.WAIT_FOR_FEATURE_REQUEST
+    assert negotiation.account is None
+
+
+@pytest.mark.parametrize("mechanism", ["SCRAM-SHA-1", "SCRAM-SHA-256"])
+def test_login_by_scram_to_no_account_looks_like_a_wrong_password(mechanism: str) -> None:
+    known, unknown = opened(), opened()
+    refused = scram_login(known, mechanism, "wrong", CredentialsFound(KEYS))
+    assert scram_login(unknown, mechanism, "wrong", CredentialsMissing()) == refused
+
+
+def test_login_by_scram_to_no_account_shows_the_same_salt_each_time() -> None:
+    challenges = set()
+    for _ in range(2):
+        negotiation = opened()
+        negotiation.receive(auth("SCRAM-SHA-1", b"n,,n=Nobody,r=fyko"))
+        challenges.add(challenge_in(negotiation.receive(CredentialsMissing())))
+    assert len(challenges) == 1
+
+
+def test_login_by_scram_without_keys_for_the_mechanism_is_like_no_account() -> None:
+    negotiation = opened()
+    actions = scram_login(negotiation, "SCRAM-SHA-1", PASSWORD, CredentialsFound(KEYS[:1]))
+    assert failure("not-authorized") in sent(actions)
+
+
+def test_login_by_plain_has_the_password_checked_and_leads_to_a_new_stream() -> None:
+    negotiation = opened()
+    assert negotiation.receive(PLAIN) == [FetchCredentials(JULIET)]
+    assert negotiation.is_waiting
+    (check,) = negotiation.receive(CredentialsFound(KEYS))
+    assert isinstance(check, VerifyPassword)
+    assert check.keys is KEYS[0]
+    assert verify_plain(check.password, check.keys)
+    assert negotiation.is_waiting
+    assert negotiation.receive(PasswordVerified()) == [
+        Send(b"<success xmlns='urn:ietf:params:xml:ns:xmpp-sasl'/>"),
+        RestartStream(JULIET),
+    ]
+    assert negotiation.account == JULIET
+
+
+def test_login_by_plain_with_a_wrong_password_is_not_authorized() -> None:
+    negotiation = opened()
+    actions = drive(negotiation, PLAIN, CredentialsFound(KEYS), PasswordRefused())
+    assert actions[-2:] == [
+        Send(failure("not-authorized") + b"</failure>"),
+        LoginFailed(JULIET, SaslCondition.NOT_AUTHORIZED),
+    ]
+    assert negotiation.account is None
+
+
+def test_login_by_plain_to_no_account_costs_a_check_all_the_same() -> None:
+    """Otherwise the time of the answer would tell which accounts exist."""
+    negotiation = opened()
+    negotiation.receive(PLAIN)
+    (check,) = negotiation.receive(CredentialsMissing())
+    assert isinstance(check, VerifyPassword)
+    assert check.keys.iterations == KEYS[0].iterations
+    assert not verify_plain(check.password, check.keys)
+
+
+def test_login_by_plain_takes_whatever_keys_there_are() -> None:
+    negotiation = opened()
+    negotiation.receive(PLAIN)
+    (check,) = negotiation.receive(CredentialsFound(KEYS[1:]))
+    assert isinstance(check, VerifyPassword)
+    assert check.keys is KEYS[1]
+
+
+def test_login_name_is_prepared_as_a_localpart() -> None:
+    negotiation = opened()
+    assert negotiation.receive(auth("PLAIN", b"\0JULIET\0x")) == [FetchCredentials(JULIET)]
+
+
+@pytest.mark.parametrize("authzid", ["juliet@im.example.com", "JULIET@im.example.com"])
+def test_login_as_oneself_by_name_is_fine(authzid: str) -> None:
+    negotiation = opened()
+    assert negotiation.receive(auth("PLAIN", f"{authzid}\0juliet\0x".encode())) == [FetchCredentials(JULIET)]
+
+
+@pytest.mark.parametrize("mechanism", ["SCRAM-SHA-1", "SCRAM-SHA-256", "PLAIN"])
+def test_login_without_a_first_message_is_asked_for_one(mechanism: str) -> None:
+    negotiation = opened()
+    assert negotiation.receive(auth(mechanism)) == [
+        Send(b"<challenge xmlns='urn:ietf:params:xml:ns:xmpp-sasl'/>")
+    ]
+    message = b"\0juliet\0x" if mechanism == "PLAIN" else b"n,,n=juliet,r=fyko"
+    assert negotiation.receive(response(message)) == [FetchCredentials(JULIET)]
+
+
+FAILURES: dict[str, tuple[tuple[Input, ...], str]] = {
+    "abort": ((auth("SCRAM-SHA-1"), ABORT), "aborted"),
+    "not-base64": (
+        (received("<auth xmlns='urn:ietf:params:xml:ns:xmpp-sasl' mechanism='PLAIN'>*</auth>"),),
+        "incorrect-encoding",
+    ),
+    "response-not-base64": (
+        (
+            auth("SCRAM-SHA-1"),
+            received("<response xmlns='urn:ietf:params:xml:ns:xmpp-sasl'>*</response>"),
+        ),
+        "incorrect-encoding",
+    ),
+    "plain-for-another": ((auth("PLAIN", b"romeo@im.example.com\0juliet\0x"),), "invalid-authzid"),
+    "plain-for-no-jid": ((auth("PLAIN", b"@\0juliet\0x"),), "invalid-authzid"),
+    "scram-for-another": ((auth("SCRAM-SHA-1", b"n,a=romeo,n=juliet,r=fyko"),), "invalid-authzid"),
+    "unknown-mechanism": ((auth("CRAM-MD5"),), "invalid-mechanism"),
+    "no-mechanism": ((received("<auth xmlns='urn:ietf:params:xml:ns:xmpp-sasl'/>"),), "invalid-mechanism"),
+    "mechanism-in-lower-case": ((auth("plain", b"\0juliet\0x"),), "invalid-mechanism"),
+    "plain-malformed": ((auth("PLAIN", b"juliet"),), "malformed-request"),
+    "empty-message": ((auth("PLAIN", b""),), "malformed-request"),
+    "scram-malformed": ((auth("SCRAM-SHA-1", b"juliet"),), "malformed-request"),
+    "channel-binding": ((auth("SCRAM-SHA-1", b"p=tls-exporter,,n=juliet,r=fyko"),), "malformed-request"),
+    "response-to-nothing": ((response(b"hello"),), "malformed-request"),
+    "attempt-inside-an-attempt": ((auth("SCRAM-SHA-1"), PLAIN), "malformed-request"),
+    "name-that-no-account-has": ((auth("PLAIN", b"\0a@b\0x"),), "not-authorized"),
+    "name-with-a-slash": ((auth("PLAIN", b"\0juliet@im.example.com/x\0x"),), "not-authorized"),
+    "store-away": ((PLAIN, CredentialsUnavailable()), "temporary-auth-failure"),
+}
+
+
+@pytest.mark.parametrize(("events", "condition"), FAILURES.values(), ids=FAILURES)
+def test_login_that_fails_names_its_condition_and_may_be_tried_again(
+    events: tuple[Input, ...], condition: str
+) -> None:
+    negotiation = opened()
+    actions = drive(negotiation, *events)
+    assert failure(condition) in sent(actions)
+    assert isinstance(actions[-1], LoginFailed)
+    assert actions[-1].condition is SaslCondition(condition)
+    assert negotiation.state is State.WAIT_FOR_FEATURE_REQUEST
+    drive(negotiation, PLAIN, CredentialsFound(KEYS), PasswordVerified())
+    assert negotiation.account == JULIET
+
+
+@pytest.mark.parametrize("mechanism", ["SCRAM-SHA-1", "PLAIN", "CRAM-MD5"])
+def test_login_in_clear_where_tls_is_required_is_told_so(mechanism: str) -> None:
+    negotiation = opened(TLS_REQUIRED)
+    assert failure("encryption-required") in sent(negotiation.receive(auth(mechanism, b"\0juliet\0x")))
+    assert negotiation.state is State.WAIT_FOR_FEATURE_REQUEST
+
+
+def test_login_failed_names_the_account_only_when_the_client_did() -> None:
+    negotiation = opened()
+    assert others(negotiation.receive(auth("CRAM-MD5"))) == [
+        LoginFailed(None, SaslCondition.INVALID_MECHANISM)
+    ]
+    actions = drive(negotiation, auth("PLAIN", b"\0romeo\0x"), CredentialsMissing(), PasswordRefused())
+    assert actions[-1] == LoginFailed(parse_jid("romeo@im.example.com"), SaslCondition.NOT_AUTHORIZED)
+    assert others(negotiation.receive(auth("CRAM-MD5"))) == [
+        LoginFailed(None, SaslCondition.INVALID_MECHANISM)
+    ]
+
+
+def test_login_after_the_last_attempt_closes_the_stream() -> None:
+    negotiation = opened()
+    for _ in range(ATTEMPTS_MAX - 1):
+        actions = drive(negotiation, PLAIN, CredentialsFound(KEYS), PasswordRefused())
+        assert negotiation.state is State.WAIT_FOR_FEATURE_REQUEST
+    actions = drive(negotiation, PLAIN, CredentialsFound(KEYS), PasswordRefused())
+    assert negotiation.state is State.CLOSED
+    written = sent(actions).decode()
+    assert written.index("<not-authorized/>") < written.index("<policy-violation ")
+    assert written.endswith("</stream:stream>")
+    assert others(actions)[-2:] == [LoginFailed(JULIET, SaslCondition.NOT_AUTHORIZED), CloseStream()]
+
+
+def test_login_attempts_are_counted_whatever_their_fault() -> None:
+    negotiation = opened()
+    for _ in range(ATTEMPTS_MAX):
+        assert negotiation.state is State.WAIT_FOR_FEATURE_REQUEST
+        drive(negotiation, auth("SCRAM-SHA-1"), ABORT)
+    assert negotiation.state is State.CLOSED

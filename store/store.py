@@ -38,7 +38,7 @@ class Store(Protocol):
 
         The batch shares round trips and the flush of the journal; it is no transaction. One write may be
         refused and its neighbours committed, so what depends on a write waits for that write's outcome.
-        Documents of accounts are written before records, deletions of accounts last.
+        Accounts are written first, then records settled, then records inserted.
 
         Raises:
             StoreUnavailable: If the outcome of any write is not known, or nothing was attempted. Commit

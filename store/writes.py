@@ -28,6 +28,7 @@ _ROSTER_ITEM_US: Final = 12
 
 _RECORD_OVERHEAD_BYTES: Final = 512  # what a record has besides the stanza: keys, ids and addresses
 _ROSTER_ITEM_BYTES: Final = 256
+_KEY_BYTES: Final = 32  # what a record's key has besides the owner's name
 
 
 class CreateUser(NamedTuple):
@@ -50,8 +51,8 @@ class ReplaceUser(NamedTuple):
 class DeleteUser(NamedTuple):
     """Delete an account and its log, the log first; committed as well if there is no such account.
 
-    Costs a quarter of a millisecond for each record in the log on the embedded database, during which
-    nothing else is committed.
+    Always a batch of its own, as it takes a quarter of a millisecond for each record in the log on the
+    embedded database.
     """
 
     bare_jid: str
@@ -78,7 +79,8 @@ class SettleRecords(NamedTuple):
     keep: bool
 
 
-Write: TypeAlias = CreateUser | ReplaceUser | DeleteUser | InsertRecord | SettleRecords
+_SharingWrite: TypeAlias = CreateUser | ReplaceUser | InsertRecord | SettleRecords
+Write: TypeAlias = _SharingWrite | DeleteUser
 
 
 class Committed(NamedTuple):
@@ -99,12 +101,15 @@ COMMITTED: Final = Committed()
 def batch_length(writes: Iterable[Write]) -> int:
     """Return how many of the writes, from the first on, may be committed as one batch.
 
-    The writes of a batch take effect in no promised order and are retried together, so no two of them may
-    touch the same account's document or the same record. At least one write fits, if there is any.
+    The writes of a batch do not take effect in the order in which they stand, and are retried together, so
+    no two of them may touch the same account's document or the same record; and a deletion shares a batch
+    with nothing. At least one write fits, if there is any.
     """
     claims = _Claims()
     length = size = cost_us = 0
     for write in writes:
+        if isinstance(write, DeleteUser):
+            return length or 1
         size += _size(write)
         cost_us += _cost_us(write)
         if length and (cost_us > BATCH_US_MAX or size > BATCH_BYTES_MAX):
@@ -123,7 +128,7 @@ def check_batch(writes: Iterable[Write]) -> tuple[Write, ...]:
     """
     batch = tuple(writes)
     if batch_length(batch) != len(batch):
-        raise ValueError("these writes touch the same documents or are too many for one batch")
+        raise ValueError("these writes touch the same document or are too many for one batch")
     for write in batch:
         _check(write)
     return batch
@@ -132,21 +137,19 @@ def check_batch(writes: Iterable[Write]) -> tuple[Write, ...]:
 class _Claims:
     """What the writes of a batch touch: accounts' documents, and records by owner."""
 
-    __slots__ = ("_deleted", "_documents", "_records")
+    __slots__ = ("_documents", "_records")
 
     def __init__(self) -> None:
         self._documents: set[str] = set()
-        self._deleted: set[str] = set()
         self._records: dict[str, set[int]] = {}
 
-    def admit(self, write: Write) -> bool:
+    def admit(self, write: _SharingWrite) -> bool:
         """Note what the write touches, and tell whether nothing before it touches the same."""
         match write:
             case CreateUser(user) | ReplaceUser(user):
-                return self._admit_document(user.bare_jid)
-            case DeleteUser(bare_jid):
-                self._deleted.add(bare_jid)
-                return bare_jid not in self._records and self._admit_document(bare_jid)
+                fresh = user.bare_jid not in self._documents
+                self._documents.add(user.bare_jid)
+                return fresh
             case InsertRecord(record):
                 return self._admit_records(record.owner, (record.seq,))
             case SettleRecords(owner, seqs):
@@ -154,21 +157,14 @@ class _Claims:
             case _:
                 assert_never(write)
 
-    def _admit_document(self, bare_jid: str) -> bool:
-        if bare_jid in self._documents:
-            return False
-        self._documents.add(bare_jid)
-        return True
-
     def _admit_records(self, owner: str, seqs: tuple[int, ...]) -> bool:
         known = self._records.setdefault(owner, set())
-        if owner in self._deleted or not known.isdisjoint(seqs):
-            return False
+        fresh = known.isdisjoint(seqs)
         known.update(seqs)
-        return True
+        return fresh
 
 
-def _size(write: Write) -> int:
+def _size(write: _SharingWrite) -> int:
     """Estimate the bytes a write needs on the wire."""
     match write:
         case InsertRecord(record):
@@ -177,15 +173,13 @@ def _size(write: Write) -> int:
             requests = sum(len(request.stanza) for request in user.requests)
             return _ROSTER_ITEM_BYTES * (1 + len(user.roster) + len(user.removed)) + requests
         case SettleRecords(owner, seqs):
-            return len(seqs) * (len(owner) + 32)
-        case DeleteUser():
-            return 0
+            return len(seqs) * (len(owner) + _KEY_BYTES)
         case _:
             assert_never(write)
 
 
-def _cost_us(write: Write) -> int:
-    """Estimate how long a write takes; a deletion, whose cost is not known, fills a batch by itself."""
+def _cost_us(write: _SharingWrite) -> int:
+    """Estimate how long a write takes."""
     match write:
         case InsertRecord():
             return _INSERT_US
@@ -193,8 +187,6 @@ def _cost_us(write: Write) -> int:
             return _USER_US + _ROSTER_ITEM_US * len(user.roster)
         case SettleRecords(_, seqs):
             return _SETTLE_US * len(seqs)
-        case DeleteUser():
-            return BATCH_US_MAX
         case _:
             assert_never(write)
 

@@ -5,8 +5,8 @@ Not meant for threads.
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Sequence
-from typing import TypeVar, assert_never, final
+from collections.abc import Callable, Mapping, Sequence
+from typing import Final, TypeVar, assert_never, final
 
 from protocols.sasl.keys import ScramKeys
 from store.errors import Conflict, ConflictKind, NotFound, StoreUnavailable
@@ -27,6 +27,15 @@ from store.writes import (
 )
 
 T = TypeVar("T")
+
+# In which the kinds of writes of one batch take effect.
+_ORDER: Final[Mapping[type[Write], int]] = {
+    CreateUser: 0,
+    ReplaceUser: 0,
+    SettleRecords: 1,
+    InsertRecord: 2,
+    DeleteUser: 3,
+}
 
 
 @final
@@ -58,20 +67,21 @@ class MemoryStore:
 
     def commit(self, batch: Sequence[Write]) -> list[Outcome]:
         """Carry out a batch, or as much of it as the fault lets through."""
-        writes = check_batch(batch)
+        places = sorted(enumerate(check_batch(batch)), key=lambda entry: _ORDER[type(entry[1])])
         fault = self._next_fault("commit")
         match fault:
             case None:
-                return [self._carry_out(write) for write in writes]
+                outcomes = {place: self._carry_out(write) for place, write in places}
+                return [outcomes[place] for place in range(len(places))]
             case Fault.AWAY:
                 raise StoreUnavailable("simulated: the database is away")
             case Fault.LOST_REQUEST:
                 pass
             case Fault.LOST_HALFWAY:
-                for write in writes[::2]:
+                for _place, write in places[::2]:
                     self._carry_out(write)
             case Fault.LOST_ANSWER:
-                for write in writes:
+                for _place, write in places:
                     self._carry_out(write)
             case _:
                 assert_never(fault)

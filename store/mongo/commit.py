@@ -70,7 +70,8 @@ class BatchCommit:
             StoreUnavailable: If not all of them became known.
         """
         self._write_accounts()
-        self._write_log()
+        self._settle_records()
+        self._insert_records()
         for write in self._batch:
             if isinstance(write, DeleteUser):
                 self._delete_account(write.bare_jid)
@@ -112,20 +113,23 @@ class BatchCommit:
         for place, write in writes.items():
             self._outcomes[place] = _account_outcome(write, stored.get(write.user.bare_jid))
 
-    def _write_log(self) -> None:
+    def _settle_records(self) -> None:
+        # Before insertions: a retry, too, finds their stanzas' numbers as this try leaves them.
+        requests = _settling_requests(self._batch)
+        if requests:
+            self._bulk(LOG, requests)
+
+    def _insert_records(self) -> None:
         records = {
             place: write.record for place, write in enumerate(self._batch) if isinstance(write, InsertRecord)
         }
-        requests: list[_Request] = [InsertOne(document_from_record(record)) for record in records.values()]
-        requests += _settling_requests(self._batch)
-        if not requests:
+        if not records:
             return
-        report = self._bulk(LOG, requests)
+        report = self._bulk(LOG, [InsertOne(document_from_record(record)) for record in records.values()])
         places = list(records)
-        if report.duplicates:
-            self._judge_records(
-                {places[position]: records[places[position]] for position in report.duplicates}
-            )
+        doubtful = [places[position] for position in report.duplicates]
+        if doubtful:
+            self._judge_records({place: records[place] for place in doubtful})
 
     def _judge_records(self, records: dict[int, LogRecord]) -> None:
         keys = [record_key(record.owner, record.seq) for record in records.values()]

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Final, TypeAlias, final
 
-import pymongo
 from pymongo import MongoClient, WriteConcern
 from pymongo.database import Database
 from pymongo.errors import PyMongoError
@@ -24,8 +23,8 @@ CONNECT_MS: Final = 1_000
 ANSWER_MS: Final = 3_000
 # Waiting for one of our own other threads to give a connection back: as long as its answer may take.
 POOL_WAIT_MS: Final = 3_000
-# Building an index or migrating a large collection: whoever upgrades waits for it.
-SCHEMA_SECONDS_MAX: Final = 900
+# Building an index or migrating a large collection: whoever upgrades waits for it, unless the database goes.
+SCHEMA_ANSWER_MS: Final = 900_000
 # How often an unreachable database is tried for again; the default of ten seconds prolongs every outage.
 HEARTBEAT_MS: Final = 2_000
 
@@ -49,20 +48,7 @@ class Connection:
     def open(self) -> None:
         """Make the client, which connects by itself when first used."""
         if self._client is None:
-            self._client = MongoClient(
-                self._uri,
-                appname="trouper",
-                connect=False,
-                maxPoolSize=self._pool_size,
-                serverSelectionTimeoutMS=SERVER_SELECTION_MS,
-                connectTimeoutMS=CONNECT_MS,
-                socketTimeoutMS=ANSWER_MS,
-                waitQueueTimeoutMS=POOL_WAIT_MS,
-                heartbeatFrequencyMS=HEARTBEAT_MS,
-                # The batcher retries, and must know what was sent; reads are harmless to send twice.
-                retryWrites=False,
-                retryReads=True,
-            )
+            self._client = make_client(self._uri, pool_size=self._pool_size)
 
     def close(self) -> None:
         """Give the client up; threads that use it fail with `StoreUnavailable`."""
@@ -91,11 +77,36 @@ class Connection:
 
     @contextmanager
     def patient_database(self) -> Iterator[Database[Document]]:
-        """Give the database for work that may take minutes."""
-        with self.database(Stage.READ) as database, pymongo.timeout(SCHEMA_SECONDS_MAX):
-            yield database
+        """Give the database through a client of its own, for work that may take minutes.
+
+        Raises:
+            StoreUnavailable: If the database is away or goes, or the store is closed.
+            StoreUnusable: As `translated` does.
+        """
+        with self.database(Stage.READ):
+            client = make_client(self._uri, pool_size=1, answer_ms=SCHEMA_ANSWER_MS)
+        with client, translated(Stage.READ):
+            yield client.get_database(self._database_name, write_concern=self._write_concern(client))
 
     def _write_concern(self, client: MongoClient[Document]) -> WriteConcern:
         """Return what the address says about `w` (nothing: the server's own default), with our `j`."""
         document = client.write_concern.document
         return WriteConcern(w=document.get("w"), wtimeout=document.get("wtimeout"), j=self._journaled)
+
+
+def make_client(uri: str, *, pool_size: int, answer_ms: int = ANSWER_MS) -> MongoClient[Document]:
+    """Return a client, which connects by itself when first used."""
+    return MongoClient(
+        uri,
+        appname="trouper",
+        connect=False,
+        maxPoolSize=pool_size,
+        serverSelectionTimeoutMS=SERVER_SELECTION_MS,
+        connectTimeoutMS=CONNECT_MS,
+        socketTimeoutMS=answer_ms,
+        waitQueueTimeoutMS=POOL_WAIT_MS,
+        heartbeatFrequencyMS=HEARTBEAT_MS,
+        # The batcher retries, and must know what was sent; reads are harmless to send twice.
+        retryWrites=False,
+        retryReads=True,
+    )

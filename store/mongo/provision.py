@@ -2,16 +2,12 @@
 
 from typing import Final
 
-import pymongo
-from pymongo import MongoClient
-
 from store.errors import StoreUnusable
-from store.mongo.connection import DATABASE_NAME, SERVER_SELECTION_MS, Document
+from store.mongo.connection import DATABASE_NAME, make_client
 from store.mongo.failures import Stage, translated
 
 # What the server does: read, write, create indexes.
 _ROLES: Final = ({"role": "readWrite", "db": DATABASE_NAME}, {"role": "dbAdmin", "db": DATABASE_NAME})
-_SECONDS_MAX: Final = 10
 
 
 def create_database_user(uri: str, name: str, password: str) -> None:
@@ -21,8 +17,7 @@ def create_database_user(uri: str, name: str, password: str) -> None:
         StoreUnusable: If there is any other afterwards: somebody was quicker than we.
         StoreUnavailable: If the engine does not answer.
     """
-    client: MongoClient[Document] = MongoClient(uri, serverSelectionTimeoutMS=SERVER_SELECTION_MS)
-    with client, translated(Stage.READ), pymongo.timeout(_SECONDS_MAX):
+    with make_client(uri, pool_size=1) as client, translated(Stage.READ):
         admin = client.get_database("admin")
         admin.command("createUser", name, pwd=password, roles=list(_ROLES), mechanisms=["SCRAM-SHA-256"])
         users = admin.command("usersInfo", 1)["users"]

@@ -1,0 +1,61 @@
+"""Accounts and records that tests are about."""
+
+from typing import Any
+
+from protocols.sasl.keys import ScramKeys
+from store.log import Direction, LogRecord, StanzaNumber
+from store.users import RemovedItem, RosterItem, SubscriptionRequest, User
+
+KEYS = (
+    ScramKeys("SCRAM-SHA-256", b"salt of 16 bytes", 4096, b"s" * 32, b"S" * 32),
+    ScramKeys("SCRAM-SHA-1", b"salt of 16 bytes", 4096, b"k" * 20, b"K" * 20),
+)
+
+
+def make_user(bare_jid: str, **fields: Any) -> User:
+    """Return an account with next to nothing."""
+    return User(**{"bare_jid": bare_jid, "rev": 1, "created_ms": 1_700_000_000_000, **fields})
+
+
+def make_full_user(bare_jid: str, **fields: Any) -> User:
+    """Return an account with everything that one may have."""
+    everything = {
+        "credentials": KEYS,
+        "roster": (
+            RosterItem("romeo@example.net", "Rømeo", ("Friends", "Montague"), "both", version=3),
+            RosterItem("nurse@example.com", subscription="from", ask=True, version=4),
+            RosterItem("paris.of.verona@example.com", None, (), "none", approved=True, version=5),
+        ),
+        "roster_version": 6,
+        "removed": (RemovedItem("tybalt@example.com", 6),),
+        "requests": (SubscriptionRequest("friar@example.com", b"<presence type='subscribe'/>"),),
+        "log_reserved": 200,
+        "last_logout_ms": 1_700_000_100_000,
+        "last_status": "",
+    }
+    return make_user(bare_jid, **{**everything, **fields})
+
+
+def make_record(owner: str, seq: int, **fields: Any) -> LogRecord:
+    """Return a message that was delivered as it came."""
+    plain = {
+        "owner": owner,
+        "seq": seq,
+        "stanza_id": f"id-{seq}",
+        "peer": "romeo@example.net/orchard",
+        "direction": Direction.IN,
+        "at_ms": 1_700_000_000_000 + seq,
+        "data": f"<message id='{seq}'><body>ñ</body></message>".encode(),
+    }
+    return LogRecord(**{**plain, **fields})
+
+
+def make_full_record(owner: str, seq: int, **fields: Any) -> LogRecord:
+    """Return a record with everything that one may have."""
+    everything = {
+        "inbound": StanzaNumber("session/with a slash", seq),
+        "outbound": (StanzaNumber("first", 7), StanzaNumber("second", 2**32 + 1)),
+        "pending": True,
+        "kept": True,
+    }
+    return make_record(owner, seq, **{**everything, **fields})

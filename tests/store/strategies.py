@@ -1,0 +1,55 @@
+"""Accounts and records of all shapes, for property tests."""
+
+from hypothesis import strategies as st
+
+from protocols.sasl.keys import ScramKeys
+from store.log import SEQ_MAX, Direction, LogRecord, StanzaNumber
+from store.users import RemovedItem, RosterItem, SubscriptionRequest, User
+
+# Anything UTF-8 can say: the XML parser has refused what it cannot.
+TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
+BARE_JIDS = st.builds("{}@{}".format, TEXTS, TEXTS).map(lambda text: text.replace("/", "."))
+NUMBERS = st.integers(0, SEQ_MAX)
+SEQS = st.integers(1, SEQ_MAX)
+BYTES = st.binary(max_size=8)
+
+SCRAM_KEYS = st.builds(ScramKeys, TEXTS, BYTES, NUMBERS, BYTES, BYTES)
+ROSTER_ITEMS = st.builds(
+    RosterItem,
+    jid=BARE_JIDS,
+    name=st.none() | TEXTS,
+    groups=st.lists(TEXTS, max_size=3).map(tuple),
+    subscription=st.sampled_from(["none", "to", "from", "both"]),
+    ask=st.booleans(),
+    approved=st.booleans(),
+    version=NUMBERS,
+)
+USERS = st.builds(
+    User,
+    bare_jid=BARE_JIDS,
+    rev=NUMBERS,
+    created_ms=NUMBERS,
+    credentials=st.lists(SCRAM_KEYS, max_size=2).map(tuple),
+    roster=st.lists(ROSTER_ITEMS, max_size=3).map(tuple),
+    roster_version=NUMBERS,
+    removed=st.lists(st.builds(RemovedItem, BARE_JIDS, NUMBERS), max_size=2).map(tuple),
+    requests=st.lists(st.builds(SubscriptionRequest, BARE_JIDS, BYTES), max_size=2).map(tuple),
+    log_reserved=NUMBERS,
+    last_logout_ms=st.none() | NUMBERS,
+    last_status=st.none() | TEXTS,
+)
+STANZA_NUMBERS = st.builds(StanzaNumber, TEXTS, NUMBERS)
+RECORDS = st.builds(
+    LogRecord,
+    owner=BARE_JIDS,
+    seq=SEQS,
+    stanza_id=TEXTS,
+    peer=st.builds("{}/{}".format, BARE_JIDS, TEXTS),
+    direction=st.sampled_from(Direction),
+    at_ms=NUMBERS,
+    data=BYTES,
+    inbound=st.none() | STANZA_NUMBERS,
+    outbound=st.lists(STANZA_NUMBERS, max_size=3).map(tuple),
+    pending=st.booleans(),
+    kept=st.booleans(),
+)

@@ -1,0 +1,95 @@
+"""Which writes may share a batch."""
+
+import pytest
+
+from store.log import SEQ_MAX
+from store.users import RosterItem
+from store.writes import (
+    BATCH_BYTES_MAX,
+    SETTLED_RECORDS_MAX,
+    CreateUser,
+    DeleteUser,
+    InsertRecord,
+    ReplaceUser,
+    SettleRecords,
+    Write,
+    batch_length,
+    check_batch,
+)
+from tests.store.samples import make_record, make_user
+
+CREATE = CreateUser(make_user("a@x"))
+REPLACE = ReplaceUser(make_user("a@x", rev=2), 1)
+DELETE = DeleteUser("a@x")
+INSERT = InsertRecord(make_record("a@x", 1))
+SETTLE = SettleRecords("a@x", (1, 2), keep=False)
+
+
+@pytest.mark.parametrize(
+    ("writes", "length"),
+    [
+        ([], 0),
+        ([CREATE], 1),
+        ([CREATE, CREATE], 1),
+        ([CREATE, REPLACE], 1),
+        ([CREATE, INSERT], 2),
+        ([REPLACE, SETTLE], 2),
+        ([INSERT, INSERT], 1),
+        ([INSERT, SETTLE], 1),
+        ([SETTLE, SETTLE], 1),
+        ([INSERT, SettleRecords("a@x", (2, 3), keep=True)], 2),
+        ([INSERT, SettleRecords("b@x", (1,), keep=True)], 2),
+        ([INSERT, InsertRecord(make_record("a@x", 2)), SETTLE, CREATE], 2),
+        ([DELETE], 1),
+        ([DELETE, INSERT], 1),
+        ([CreateUser(make_user("b@x")), DELETE], 1),
+        ([DELETE, DELETE], 1),
+    ],
+)
+def test_batch_length_ends_before_what_touches_the_same(writes: list[Write], length: int) -> None:
+    assert batch_length(writes) == length
+
+
+def test_batch_length_is_bounded_by_time() -> None:
+    """A thousand messages are one batch, ten thousand are not."""
+    messages = [InsertRecord(make_record("a@x", seq)) for seq in range(1, 10_000)]
+    assert 1000 < batch_length(messages) < 5000
+
+
+def test_batch_length_counts_large_rosters() -> None:
+    roster = tuple(RosterItem(f"{number}@x") for number in range(1000))
+    users = [CreateUser(make_user(f"{number}@x", roster=roster)) for number in range(1000)]
+    plain = [CreateUser(make_user(f"{number}@x")) for number in range(1000)]
+    assert batch_length(users) < batch_length(plain) / 5
+
+
+def test_batch_length_is_bounded_by_size() -> None:
+    large = [InsertRecord(make_record("a@x", seq, data=bytes(BATCH_BYTES_MAX // 4))) for seq in range(1, 10)]
+    assert batch_length(large) == 3
+
+
+def test_batch_length_of_one_write_over_the_bounds_is_one() -> None:
+    oversized = InsertRecord(make_record("a@x", 1, data=bytes(BATCH_BYTES_MAX)))
+    assert batch_length([oversized, CREATE]) == 1
+
+
+def test_check_batch_gives_what_may_share() -> None:
+    assert check_batch([CREATE, INSERT]) == (CREATE, INSERT)
+
+
+@pytest.mark.parametrize(
+    "batch",
+    [
+        [CREATE, CREATE],
+        [INSERT, DELETE],
+        [ReplaceUser(make_user("a@x", rev=1), 1)],
+        [ReplaceUser(make_user("a@x", rev=3), 1)],
+        [InsertRecord(make_record("a@x", 0))],
+        [InsertRecord(make_record("a@x", SEQ_MAX + 1))],
+        [SettleRecords("a@x", (), keep=True)],
+        [SettleRecords("a@x", tuple(range(SETTLED_RECORDS_MAX + 1)), keep=True)],
+    ],
+)
+def test_check_batch_refuses_what_never_works(batch: list[Write]) -> None:
+    with pytest.raises(ValueError, match=r"batch|revision|sequence number|settle"):
+        check_batch(batch)

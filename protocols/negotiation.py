@@ -141,7 +141,7 @@ def _rule(handler: Callable[[Setup, Progress, _E], Step], *targets: State) -> Ru
 _S = State
 _K = Kind
 
-# What a client may do at any time that it may do anything, and what it is told if it must not.
+# What comes of each thing a client can do, in every state that listens to it and says nothing else.
 _ALWAYS: Final[Mapping[Kind, Rule]] = {
     _K.STREAM_OPENED: _rule(refuse_header),
     _K.STREAM_CLOSED: _rule(close_stream, _S.CLOSED),

@@ -15,6 +15,7 @@ import structlog
 from structlog.typing import EventDict, FilteringBoundLogger, Processor, WrappedLogger
 
 from actors.settings import LogFormat, LogSettings
+from ops.harmless import harmless, harmless_line
 
 HIDDEN: Final = "[hidden]"
 
@@ -44,7 +45,6 @@ _DEPTH_MAX: Final = 6
 TRACEBACK_CHARACTERS_MAX: Final = 20_000
 
 _URI_PASSWORD: Final = re.compile(r"(?<=://)([^\s:/@]*):[^\s/]*@")
-_CONTROL: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 
 
 def make_logger(settings: LogSettings, file: TextIO) -> FilteringBoundLogger:
@@ -109,8 +109,7 @@ def _cleaned_text(text: str, *, is_traceback: bool = False) -> str:
     if len(text) > characters_max:
         text = f"{text[:characters_max]}… ({len(text)} characters)"
     text = _URI_PASSWORD.sub(rf"\1:{HIDDEN}@", text)
-    text = _CONTROL.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
-    return text if is_traceback else text.replace("\n", "\\n")
+    return harmless(text) if is_traceback else harmless_line(text)
 
 
 _COMMON: Final[tuple[Processor, ...]] = (

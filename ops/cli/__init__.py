@@ -1,0 +1,1 @@
+"""The command `trouper`: one file for each group of subcommands."""

@@ -44,7 +44,7 @@ class Declared(NamedTuple):
 
 
 @dataclass(slots=True)
-class _Check:
+class Check:
     """One reading of a configuration: what is found wrong is collected."""
 
     source: Source
@@ -55,7 +55,7 @@ class _Check:
         hints = get_type_hints(section)
         names = tuple(hints)
         for name in sorted(table.keys() - hints.keys()):
-            self._wrong((*path, name), _unknown(name, names, path))
+            self.wrong((*path, name), unknown_name(name, names, path))
         given: dict[str, Any] = {}
         for declared in _declared(section, path):
             name = declared.name
@@ -69,9 +69,18 @@ class _Check:
                 given[name] = self._resolved(declared.default, declared.path)
         return given
 
+    def finish(self) -> None:
+        """Ends the reading.
+
+        Raises:
+            ConfigError: Something is wrong; its faults are in the order of the lines.
+        """
+        if self.faults:
+            raise ConfigError(sorted(self.faults, key=lambda fault: (fault.path, fault.line or 0)))
+
     def _inner(self, section: Any, value: object, path: KeyPath) -> object:  # noqa: ANN401 - a dataclass
         if not isinstance(value, dict):
-            self._wrong(path, f"{shown(value)} stands where a table belongs: write [{'.'.join(path)}]")
+            self.wrong(path, f"{shown(value)} stands where a table belongs: write [{'.'.join(path)}]")
             value = {}
         return section(**self.section(section, value, path))
 
@@ -79,7 +88,7 @@ class _Check:
         try:
             right = checked(declared.annotation, value, declared.metadata)
         except ValueError as error:
-            self._wrong(declared.path, f"{error}; for example: {declared.name} = {as_toml(declared.default)}")
+            self.wrong(declared.path, f"{error}; for example: {declared.name} = {as_toml(declared.default)}")
         else:
             given[declared.name] = self._resolved(right, declared.path) if isinstance(right, Path) else right
 
@@ -91,16 +100,17 @@ class _Check:
 
     def _modules(self, value: object) -> Mapping[str, Mapping[str, Any]]:
         if not isinstance(value, dict):
-            self._wrong((MODULES,), f"{shown(value)} stands where a table belongs: write [modules.NAME]")
+            self.wrong((MODULES,), f"{shown(value)} stands where a table belongs: write [modules.NAME]")
             return {}
         for name, options in value.items():
             if not isinstance(options, dict):
-                self._wrong(
+                self.wrong(
                     (MODULES, name), f"the options of a module go into a table: write [modules.{name}]"
                 )
         return {name: options for name, options in value.items() if isinstance(options, dict)}
 
-    def _wrong(self, path: KeyPath, message: str) -> None:
+    def wrong(self, path: KeyPath, message: str) -> None:
+        """Notes a fault."""
         self.faults.append(self.source.fault(path, message))
 
 
@@ -115,12 +125,11 @@ def read_configuration(path: Path | None, overrides: Sequence[str] = ()) -> Conf
         ConfigError: Something is wrong; its `faults` are everything that is, in the order of the lines.
     """
     source = read_source(path, overrides)
-    check = _Check(source, list(source.faults))
+    check = Check(source, list(source.faults))
     settings = Settings(**check.section(Settings, source.table, ()))
     for rule in RULES:
         check.faults.extend(source.fault(key_path, message) for key_path, message in rule(settings))
-    if check.faults:
-        raise ConfigError(sorted(check.faults, key=lambda fault: (fault.path, fault.line or 0)))
+    check.finish()
     return Configuration(settings, source)
 
 
@@ -139,7 +148,7 @@ def _declared(section: type[Any], path: KeyPath) -> Iterator[Declared]:
         yield Declared((*path, field.name), hints[field.name], field.default, field.metadata)
 
 
-def _unknown(name: str, siblings: tuple[str, ...], section: KeyPath) -> str:
+def unknown_name(name: str, siblings: tuple[str, ...], section: KeyPath) -> str:
     """Says what may have been meant by a key that nothing declares."""
     near = get_close_matches(name, siblings, n=1)
     if near:

@@ -1,0 +1,82 @@
+"""Tests of `ops.config_modules`, with modules made up for them."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from actors.module import Module
+from actors.settings import count, setting
+from ops.config import read_configuration
+from ops.config_modules import ChosenModules, choose_modules
+from ops.config_source import ConfigError, ConfigFault
+
+
+@dataclass(frozen=True, kw_only=True)
+class EchoOptions:
+    times_max: int = count(3, "How often.", most=10)
+    file: Path = setting(Path("echo.txt"), "Where to.")
+
+
+ECHO = Module(name="echo", summary="Echoes.", options=EchoOptions)
+PING = Module(name="ping", summary="Answers.")
+RARE = Module(name="rare", summary="Rarely wanted.", on_by_default=False)
+CHOIR = Module(name="choir", summary="Many echoes.", needs=("echo",), on_by_default=False)
+AVAILABLE = (ECHO, PING, RARE, CHOIR)
+
+
+def _chosen(folder: Path, text: str) -> ChosenModules:
+    path = folder / "trouper.toml"
+    path.write_text(text)
+    return choose_modules(read_configuration(path), AVAILABLE)
+
+
+def _fault(folder: Path, text: str) -> ConfigFault:
+    with pytest.raises(ConfigError) as caught:
+        _chosen(folder, text)
+    (fault,) = caught.value.faults
+    return fault
+
+
+def test_choose_modules_nothing_said_is_the_usual_with_defaults(tmp_path: Path) -> None:
+    chosen = _chosen(tmp_path, "")
+    assert chosen.modules == (ECHO, PING)
+    assert chosen.options == {"echo": EchoOptions(file=tmp_path / "echo.txt")}
+
+
+def test_choose_modules_what_is_said_is_done(tmp_path: Path) -> None:
+    text = "[modules]\nping.enabled = false\nrare.enabled = true\n[modules.echo]\ntimes_max = 7"
+    chosen = _chosen(tmp_path, text)
+    assert chosen.modules == (ECHO, RARE)
+    assert chosen.options == {"echo": EchoOptions(times_max=7, file=tmp_path / "echo.txt")}
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "key", "message"),
+    [
+        ("[modules.ehco]", 1, "modules.ehco", "did you mean echo?"),
+        ("[modules.zzz]", 1, "modules.zzz", "there are choir, echo, ping, rare"),
+        ("[modules.ping]\nenabled = 1", 2, "modules.ping.enabled", "1 will not do: write true or false"),
+        ("[modules.ping]\nx = 1", 2, "modules.ping.x", "no options but enabled"),
+        ("[modules.echo]\ntimes = 1", 2, "modules.echo.times", "did you mean times_max?"),
+        ("[modules.echo]\ntimes_max = 11", 2, "modules.echo.times_max", "a whole number from 1 to 10"),
+        (
+            "[modules]\nchoir.enabled = true\necho.enabled = false",
+            3,
+            "modules.echo",
+            "choir needs it: enable both, or neither",
+        ),
+    ],
+)
+def test_choose_modules_fault_has_its_line(
+    tmp_path: Path, text: str, line: int, key: str, message: str
+) -> None:
+    fault = _fault(tmp_path, text)
+    assert (fault.line, fault.key) == (line, key)
+    assert message in fault.message
+
+
+def test_choose_modules_every_fault_is_reported(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError) as caught:
+        _chosen(tmp_path, "[modules.echo]\ntimes_max = 0\nfile = 5\n[modules.none]")
+    assert [fault.line for fault in caught.value.faults] == [2, 3, 4]

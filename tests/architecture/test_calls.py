@@ -63,7 +63,11 @@ BANS: Final = {
         ("trio.open_nursery",),
         ("actors", "store", "protocols"),
         "Tasks are children of a supervisor: give it a child spec.",
-        {"actors/port_driver.py": "waits for readiness and for messages at once"},
+        {
+            "actors/listener.py": "waits for clients and for its end at once",
+            "actors/port_driver.py": "waits for readiness and for messages at once",
+            "actors/store_link.py": "waits for the database's output and for its own end at once",
+        },
     ),
     "stream": Ban(
         ("trio.SocketStream", "trio.SSLStream", "trio.open_tcp_*", "trio.serve_*", "trio.open_ssl_*"),

@@ -107,6 +107,11 @@ class Tree:
         self.runtime = runtime
         self.root: Slot[Any] = Slot(spec, None, runtime)
         self._reason: ExitReason | None = None
+        self._started = trio.Event()
+
+    async def wait_started(self) -> None:
+        """Wait until every actor of the tree has started; for ever if one does not."""
+        await self._started.wait()
 
     async def run(self, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> ExitReason:
         """Run until the root ends; returns why. Use with `nursery.start` to know when all have started.
@@ -134,6 +139,7 @@ class Tree:
         except ChildFailedToStartError:
             return  # the reason is told by `run`
         task_status.started()
+        self._started.set()
         await self.root.wait_gone()
 
     def _ended(self, slot: Slot[Any], reason: ExitReason) -> None:

@@ -1,0 +1,71 @@
+"""Accounts made, changed and deleted by people and modules.
+
+The writing is done by each account's presence actor.
+"""
+
+from __future__ import annotations
+
+import secrets
+from typing import TYPE_CHECKING, Final, final
+
+from actors.presence_messages import CreateAccount, DeleteAccount, DescribeUser, SetCredentials
+from protocols.sasl.keys import SALT_BYTES, derive_keys
+
+if TYPE_CHECKING:
+    from actors.presence_messages import PresenceMessage
+    from actors.server import Server
+    from protocols.jid import JID
+    from protocols.sasl.keys import ScramKeys
+    from store.users import User
+    from supervision.ref import Ref
+
+CALL_SECONDS_MAX: Final = 60.0
+"""Longer than a commit may take."""
+
+
+@final
+class Accounts:
+    """One per server. Every method may raise `StoreUnavailable`, and `CallError` if the actor dies of it."""
+
+    def __init__(self, server: Server) -> None:
+        self._server = server
+
+    async def create(self, jid: JID, password: str) -> bool:
+        """Make an account; false if there is one by that name.
+
+        Raises:
+            PasswordUnusable: the text cannot be a password.
+        """
+        keys = await self._derive(password)
+        at_ms = self._server.world.now_ms()
+        return await self._presence(jid).call(
+            lambda reply: CreateAccount(keys, at_ms, reply), deadline_seconds=CALL_SECONDS_MAX
+        )
+
+    async def set_password(self, jid: JID, password: str) -> bool:
+        """Replace an account's password; false if there is no such account.
+
+        Raises:
+            PasswordUnusable: the text cannot be a password.
+        """
+        keys = await self._derive(password)
+        return await self._presence(jid).call(
+            lambda reply: SetCredentials(keys, reply), deadline_seconds=CALL_SECONDS_MAX
+        )
+
+    async def delete(self, jid: JID) -> bool:
+        """Delete an account and everything of it; false if there is no such account."""
+        return await self._presence(jid).call(DeleteAccount, deadline_seconds=CALL_SECONDS_MAX)
+
+    async def describe(self, jid: JID) -> User | None:
+        """The account's document."""
+        return await self._presence(jid).call(DescribeUser, deadline_seconds=CALL_SECONDS_MAX)
+
+    def _presence(self, jid: JID) -> Ref[PresenceMessage]:
+        return self._server.presence_of(jid)
+
+    async def _derive(self, password: str) -> tuple[ScramKeys, ...]:
+        salt = secrets.token_bytes(SALT_BYTES)
+        return await self._server.world.hashing.submit(lambda: derive_keys(password, salt)).wait(
+            CALL_SECONDS_MAX
+        )

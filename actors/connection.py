@@ -1,0 +1,475 @@
+"""A connection: the incoming half of one client's stream, whatever carries it.
+
+It turns bytes into stanzas, negotiates, and hands each stanza to its session; it knows nothing of rosters.
+What is common to all carriers is here; `tcp_connection` and `websocket` add their own way in. It never
+waits: what the negotiation asks for comes back as a message. A crash during negotiation closes the stream.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections import deque
+from typing import TYPE_CHECKING, Final, TypeVar
+
+from actors.connection_messages import (
+    Answered,
+    CloseConnection,
+    ConnectionMessage,
+    Cut,
+    FrameReceived,
+    IdleCheck,
+    NegotiationTimeout,
+    SessionDown,
+)
+from actors.session import start_session
+from actors.session_messages import Deliver, FromClient, SessionMessage, StreamEnded
+from protocols.conditions import StanzaCondition, StreamCondition
+from protocols.errors import StanzaError
+from protocols.namespaces import PING
+from protocols.negotiation import Negotiation
+from protocols.negotiation_values import (
+    Action,
+    Answer,
+    BindRefused,
+    BindResource,
+    Bound,
+    CloseStream,
+    CredentialsFound,
+    CredentialsMissing,
+    CredentialsUnavailable,
+    Established,
+    FetchCredentials,
+    LoginFailed,
+    PasswordRefused,
+    PasswordVerified,
+    RegistrationAnswered,
+    RequestRegistration,
+    RestartStream,
+    Send,
+    Setup,
+    StartTls,
+    VerifyPassword,
+)
+from protocols.negotiation_values import StreamEnded as NegotiationEnded
+from protocols.sasl.keys import verify_plain
+from protocols.stanza import build_error, build_iq
+from protocols.stream_events import (
+    Event,
+    StanzaReceived,
+    StanzaRefused,
+    StreamClosed,
+    StreamFailed,
+    StreamOpened,
+)
+from store.errors import StoreUnavailable
+from supervision.actor import Actor
+from supervision.dynamic_supervisor import NotAcceptingError
+from supervision.exit_reason import ExitReason, Normal, Shutdown
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from actors.outlet import Outlet
+    from actors.server import Server
+    from protocols.jid import JID
+    from protocols.sasl.keys import ScramKeys
+    from protocols.stanza import Stanza
+    from supervision.ref import Ref
+    from supervision.reply import Reply
+    from supervision.slot import Slot
+    from supervision.timers import Timer
+
+ROOM: Final = 8
+"""Signal: the session takes stanzas again."""
+CLOSING_SECONDS_MAX: Final = 3.0
+"""How long a closed stream's last bytes may take to be read, and the client to close its side."""
+
+_PING: Final = f"<ping xmlns='{PING}'/>".encode()
+_BAD_RESOURCES: Final = StanzaError(
+    StanzaCondition.RESOURCE_CONSTRAINT, "the server has its maximum of sessions"
+)
+
+
+R = TypeVar("R")
+
+
+class Phase(enum.Enum):
+    """How far a connection has come."""
+
+    NEGOTIATING = "negotiating"
+    ESTABLISHED = "established"
+    CLOSING = "closing"  # the last bytes are being written
+    CLOSED = "closed"
+
+
+class ConnectionState:
+    """What outlives an incarnation of any connection."""
+
+    def __init__(self, outlet: Outlet, setup: Setup, peer: str) -> None:
+        self.outlet = outlet
+        self.setup = setup
+        self.peer = peer
+        self.phase = Phase.NEGOTIATING
+        self.negotiation: Negotiation | None = Negotiation(setup)
+        self.session: Ref[SessionMessage] | None = None
+        self.lang: str | None = None
+        self.jid: JID | None = None  # once a resource is bound
+        self.held_events: deque[Event] = deque()  # while the negotiation waits for us
+        self.held_messages: deque[tuple[SessionMessage, int]] = deque()  # while the session is full
+        self.was_heard = True
+        self.timer: Timer | None = None
+
+
+class Connection(Actor[ConnectionMessage, ConnectionMessage]):
+    """See the module's docstring. Subclasses say how to begin anew, start TLS and close."""
+
+    def __init__(self, slot: Slot[ConnectionMessage], server: Server, state: ConnectionState) -> None:
+        super().__init__(slot)
+        self.server = server
+        self.state = state
+
+    # -- what a carrier does its own way
+
+    def restart_stream(self) -> None:
+        """Expect a new stream header, from an authenticated client."""
+        raise NotImplementedError
+
+    def start_tls(self) -> None:
+        """Drop what came in clear and start the handshake."""
+        raise NotImplementedError
+
+    def finish_writing(self) -> None:
+        """Everything is written: close our half, so that the peer sees the last of it and closes its own."""
+        raise NotImplementedError
+
+    def release(self) -> None:
+        """Give the carrier back, whatever is still to be written."""
+        raise NotImplementedError
+
+    def held_back(self) -> Sequence[Event]:
+        """What the client had sent behind an element that might have changed the stream; for TCP."""
+        return ()
+
+    def resume_reading(self) -> None:
+        """Whatever kept us from reading is over."""
+        raise NotImplementedError
+
+    # -- life
+
+    async def init(self) -> None:
+        """Begin the clock of the negotiation, or go on after a crash."""
+        if self.slot.incarnation == 1:
+            seconds = self.server.settings.limits.negotiation_seconds_max
+            self.state.timer = self.slot.send_after(seconds, NegotiationTimeout())
+        elif self.state.phase is Phase.NEGOTIATING:
+            self.close(StreamCondition.INTERNAL_SERVER_ERROR)
+        else:
+            self.resume_reading()
+
+    def decide(self, message: ConnectionMessage) -> Sequence[ConnectionMessage]:
+        """A connection has no decisions of its own; the negotiation makes them."""
+        return (message,)
+
+    def apply(self, effects: Sequence[ConnectionMessage]) -> None:
+        """React to an answer, a request to close, or the clock."""
+        for message in effects:
+            match message:
+                case Answered(answer):
+                    self._answered(answer)
+                case CloseConnection(condition, text):
+                    self.close(condition, text)
+                case SessionDown(reason):
+                    self._session_down(reason)
+                case NegotiationTimeout():
+                    self._negotiation_timeout()
+                case IdleCheck():
+                    self._idle_check()
+                case Cut():
+                    self._finish()
+                case FrameReceived():
+                    self.receive_frame(message)
+
+    def receive_frame(self, frame: FrameReceived) -> None:
+        """A WebSocket message, on carriers that have them."""
+        raise NotImplementedError
+
+    def broken(self, _error: BaseException) -> None:
+        """The stream cannot be trusted any more; the next incarnation closes it."""
+        if self.state.phase is Phase.ESTABLISHED:
+            self.state.phase = Phase.NEGOTIATING
+
+    def flush(self) -> None:
+        """Write what this batch brought."""
+        self.state.outlet.flush()
+        self.check_written()
+
+    # -- events of the client's stream
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether the carrier has been given back."""
+        return self.state.phase is Phase.CLOSED
+
+    @property
+    def can_take(self) -> bool:
+        """Whether events may be taken: nobody is being waited for."""
+        state = self.state
+        if state.phase is Phase.ESTABLISHED:
+            return not state.held_messages
+        return state.negotiation is not None and not state.negotiation.is_waiting
+
+    def take(self, events: Sequence[Event]) -> None:
+        """Take events in order; those that must wait are held."""
+        state = self.state
+        for event in events:
+            if state.phase is Phase.ESTABLISHED:
+                self._take_established(event)
+            elif state.held_events or not self.can_take:
+                state.held_events.append(event)
+            else:
+                self._take_negotiating(event)
+
+    def _take_negotiating(self, event: Event) -> None:
+        state = self.state
+        if isinstance(event, StreamOpened):
+            state.lang = event.header.lang
+            if self.server.login_throttle.is_blocked(state.peer):
+                self.negotiate(NegotiationEnded(StreamCondition.POLICY_VIOLATION, "too many failed log-ins"))
+                return
+        self.negotiate(event)
+
+    def _take_established(self, event: Event) -> None:
+        match event:
+            case StanzaReceived(stanza):
+                self.to_session(FromClient(stanza), stanza.size)
+            case StanzaRefused(stanza, condition, text):
+                if stanza.type not in {"error", "result"}:
+                    error = build_error(stanza, StanzaError(condition, text))
+                    self.to_session(Deliver(error), error.size)
+            case StreamClosed():
+                self.close(None)
+            case StreamFailed(condition, text):
+                self.close(condition, text)
+            case _:
+                self.close(StreamCondition.UNSUPPORTED_STANZA_TYPE, "not expected here")
+
+    def to_session(self, message: SessionMessage, size: int) -> None:
+        """Post to the session, in order; what it cannot take is held and nothing more is read meanwhile."""
+        state = self.state
+        assert state.session is not None
+        if state.held_messages or not state.session.cast(message, size):
+            state.held_messages.append((message, size))
+            state.session.slot.mailbox.on_room = self._signal_room
+
+    def _signal_room(self) -> None:
+        self.mailbox.signal(ROOM)
+
+    def retry_held(self) -> None:
+        """The session has room: post what is held, then read on."""
+        state = self.state
+        while state.held_messages and state.session is not None:
+            message, size = state.held_messages[0]
+            if state.session.is_alive and not state.session.cast(message, size):
+                state.session.slot.mailbox.on_room = self._signal_room
+                return
+            state.held_messages.popleft()
+        self._stop_if_done()
+        if state.phase is Phase.ESTABLISHED:
+            self.resume_reading()
+
+    # -- negotiation
+
+    def negotiate(self, event: Event | Answer) -> None:
+        """Let the negotiation say what follows from an event or an answer, and do it."""
+        negotiation = self.state.negotiation
+        if negotiation is None:
+            return
+        for action in negotiation.receive(event):
+            self._carry_out(action)
+
+    def _answered(self, answer: Answer) -> None:
+        self.negotiate(answer)
+        self.take_held()
+
+    def take_held(self) -> None:
+        """Go on with the events that came while we were waited for, then read on."""
+        held = self.state.held_events
+        while held and self.can_take:
+            event = held.popleft()
+            if self.state.phase is Phase.ESTABLISHED:
+                self._take_established(event)
+            else:
+                self._take_negotiating(event)
+        while not held and self.can_take:
+            events = self.held_back()
+            if not events:
+                self.resume_reading()
+                return
+            self.take(events)
+
+    def _carry_out(self, action: Action) -> None:
+        match action:
+            case Send(data):
+                self.state.outlet.append(data)
+            case FetchCredentials(account):
+                self._when(self.server.store.read_credentials(account.bare), _credentials_answer)
+            case VerifyPassword(password, keys):
+                reply = self.server.world.hashing.submit(lambda: verify_plain(password, keys))
+                self._when(reply, _password_answer)
+            case LoginFailed():
+                self.server.login_failed(self.state.peer, action)
+            case StartTls():
+                self.state.outlet.flush()
+                self.state.held_events.clear()
+                self.start_tls()
+            case RestartStream():
+                self.restart_stream()
+            case RequestRegistration(request):
+                self._when(self.server.answer_registration(request), _registration_answer)
+            case BindResource(jid):
+                self._bind(jid)
+            case Established(jid):
+                self._established(jid)
+            case CloseStream():
+                self._begin_closing()
+
+    def _when(self, reply: Reply[R], convert: Callable[[Reply[R]], Answer]) -> None:
+        """Tell ourselves the answer when it is there."""
+
+        def told() -> None:
+            self.ref.tell(Answered(convert(reply)))
+
+        if reply.is_filled:
+            told()
+        else:
+            reply.on_filled = told
+
+    def _bind(self, jid: JID) -> None:
+        state = self.state
+        try:
+            state.session = start_session(self.server, jid, state.outlet, self.ref, state.lang)
+        except NotAcceptingError:
+            self.negotiate(BindRefused(_BAD_RESOURCES))
+            return
+        self.negotiate(Bound(jid))
+
+    def _established(self, jid: JID) -> None:
+        state = self.state
+        state.jid = jid
+        state.phase = Phase.ESTABLISHED
+        state.negotiation = None
+        if state.timer is not None:
+            state.timer.cancel()
+        state.timer = self.slot.send_after(self.server.settings.limits.idle_seconds_max, IdleCheck())
+
+    def _negotiation_timeout(self) -> None:
+        if self.state.phase is Phase.NEGOTIATING:
+            self.close(StreamCondition.CONNECTION_TIMEOUT, "logging in took too long")
+
+    def _idle_check(self) -> None:
+        """A client silent for a whole period is asked for a sign of life; after another it is gone."""
+        state = self.state
+        if state.phase is not Phase.ESTABLISHED:
+            return
+        if not state.was_heard:
+            self.close(StreamCondition.CONNECTION_TIMEOUT, "nothing was heard of you")
+            return
+        state.was_heard = False
+        state.timer = self.slot.send_after(self.server.settings.limits.idle_seconds_max, IdleCheck())
+        ping = build_iq(
+            to=state.jid,
+            sender=self.server.domain,
+            type="get",
+            id=self.server.world.new_token(),
+            payload=_PING,
+        )
+        self.to_session(Deliver(ping), ping.size)
+
+    # -- the end
+
+    def end_for_shutdown(self, reason: ExitReason) -> None:
+        """The server stops, or this connection alone is made to."""
+        is_orderly = isinstance(reason, Shutdown | Normal)
+        self.close(StreamCondition.SYSTEM_SHUTDOWN if is_orderly else StreamCondition.INTERNAL_SERVER_ERROR)
+
+    def close(self, condition: StreamCondition | None, text: str = "") -> None:
+        """End the stream from our side, with an error or in answer to the client's own closing."""
+        state = self.state
+        if state.phase in {Phase.CLOSING, Phase.CLOSED}:
+            return
+        if state.negotiation is not None and condition is not None:
+            self.negotiate(NegotiationEnded(condition, text))  # it knows what may be said in its state
+        else:
+            framing = state.outlet.framing
+            if condition is not None:
+                state.outlet.append(framing.error(condition, text))
+            state.outlet.append(framing.close())
+        self._begin_closing()
+
+    def lost(self) -> None:
+        """The carrier is gone; nothing can be said any more."""
+        self._end_session()
+        self._finish()
+
+    def _begin_closing(self) -> None:
+        state = self.state
+        if state.phase in {Phase.CLOSING, Phase.CLOSED}:
+            return
+        state.phase = Phase.CLOSING
+        state.negotiation = None
+        self._end_session()
+        state.held_events.clear()
+        if state.timer is not None:
+            state.timer.cancel()
+        state.timer = self.slot.send_after(CLOSING_SECONDS_MAX, Cut())
+        state.outlet.flush()
+        self.check_written()
+
+    def check_written(self) -> None:
+        """When a closing stream's last byte has been written, say so to the peer and wait for its end."""
+        if self.state.phase is Phase.CLOSING and not self.state.outlet.bytes_pending:
+            self.finish_writing()
+
+    def _end_session(self) -> None:
+        """The session learns of the end behind everything its client sent before."""
+        if self.state.session is not None:
+            self.to_session(StreamEnded(), 0)
+
+    def _session_down(self, reason: ExitReason) -> None:
+        self.state.session = None
+        self.state.held_messages.clear()
+        self._stop_if_done()
+        match reason:
+            case Normal():
+                self._begin_closing()
+            case Shutdown():
+                self.close(StreamCondition.SYSTEM_SHUTDOWN)
+            case _:
+                self.close(StreamCondition.INTERNAL_SERVER_ERROR)
+
+    def _finish(self) -> None:
+        if self.state.phase is not Phase.CLOSED:
+            self.state.phase = Phase.CLOSED
+            self.release()
+        self._stop_if_done()
+
+    def _stop_if_done(self) -> None:
+        """Not before the session has everything, the end of the stream included."""
+        if self.state.phase is Phase.CLOSED and not self.state.held_messages:
+            self.stop(Normal())
+
+
+def _credentials_answer(reply: Reply[tuple[ScramKeys, ...] | None]) -> Answer:
+    try:
+        keys = reply.result()
+    except StoreUnavailable:
+        return CredentialsUnavailable()
+    return CredentialsMissing() if keys is None else CredentialsFound(keys)
+
+
+def _password_answer(reply: Reply[bool]) -> Answer:
+    return PasswordVerified() if reply.result() else PasswordRefused()
+
+
+def _registration_answer(reply: Reply[Stanza]) -> Answer:
+    return RegistrationAnswered(reply.result())

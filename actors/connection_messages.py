@@ -1,0 +1,59 @@
+"""What a connection actor is told; the actor that handles these is in `connection`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple, final
+
+if TYPE_CHECKING:
+    from protocols.conditions import StreamCondition
+    from protocols.negotiation_values import Answer
+    from supervision.exit_reason import ExitReason
+
+
+@final
+class Answered(NamedTuple):
+    """Something that the negotiation had asked for is there."""
+
+    answer: Answer
+
+
+@final
+class FrameReceived(NamedTuple):
+    """One WebSocket message from the client."""
+
+    text: str | bytes
+
+
+@final
+class CloseConnection(NamedTuple):
+    """Tell the client this stream error and close."""
+
+    condition: StreamCondition
+    text: str = ""
+
+
+@final
+class SessionDown(NamedTuple):
+    """The session of this connection has ended for good."""
+
+    reason: ExitReason
+
+
+@final
+class NegotiationTimeout(NamedTuple):
+    """Time is up for a client that has not logged in."""
+
+
+@final
+class IdleCheck(NamedTuple):
+    """See whether the client has been heard of since the last time."""
+
+
+@final
+class Cut(NamedTuple):
+    """Time is up for a closing stream: close the socket whatever is still to be written."""
+
+
+ConnectionMessage = (
+    Answered | FrameReceived | CloseConnection | SessionDown | NegotiationTimeout | IdleCheck | Cut
+)

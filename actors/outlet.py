@@ -1,0 +1,114 @@
+"""The outgoing half of a connection: bytes in order, coalesced into few writes, bounded by whoever appends.
+
+It belongs to the connection's slot. The session (or the negotiation) appends and flushes; where the peer
+does not read, what is left waits until the connection's actor is told that the port is writable and calls
+`resume`.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING, Final, Protocol, final
+
+from actors.port import HUNG_UP, Port, PortClosedError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from protocols.framing import Framing
+    from protocols.stanza import Stanza
+
+WRITE_BYTES_MAX: Final = 262_144
+"""One write; more would copy what the kernel will not take at once anyway."""
+
+
+class Outlet(Protocol):
+    """What sessions see of a connection, whatever carries it."""
+
+    framing: Framing
+    bytes_pending: int
+    on_drained: Callable[[], None] | None
+    """Called once, when everything has been handed to the kernel."""
+
+    def append(self, data: bytes) -> None:
+        """Add stream-level bytes: one element or tag."""
+
+    def append_stanza(self, stanza: Stanza) -> None:
+        """Add a stanza."""
+
+    def flush(self) -> None:
+        """Write what can be written now."""
+
+
+@final
+class PortOutlet:
+    """An outlet over a TCP or TLS port."""
+
+    __slots__ = ("_is_blocked", "_pending", "bytes_pending", "framing", "is_broken", "on_drained", "port")
+
+    def __init__(self, port: Port, framing: Framing) -> None:
+        self.port = port
+        self.framing = framing
+        self.bytes_pending = 0
+        self.is_broken = False
+        self.on_drained: Callable[[], None] | None = None
+        self._pending: deque[bytes] = deque()
+        self._is_blocked = False
+
+    def append(self, data: bytes) -> None:
+        """See `Outlet`."""
+        if not self.is_broken:
+            self._pending.append(data)
+            self.bytes_pending += len(data)
+
+    def append_stanza(self, stanza: Stanza) -> None:
+        """See `Outlet`."""
+        self.append(stanza.data)
+
+    def flush(self) -> None:
+        """See `Outlet`. Does nothing while the peer is known not to read."""
+        while self._pending and not self._is_blocked:
+            self._write()
+        if not self._pending and self.on_drained is not None:
+            told, self.on_drained = self.on_drained, None
+            told()
+
+    def resume(self) -> None:
+        """The port is writable (or may be): go on."""
+        self._is_blocked = False
+        self.flush()
+
+    def _write(self) -> None:
+        data = self._take()
+        try:
+            sent = self.port.send(data)
+        except PortClosedError:
+            self._break()
+            return
+        self.bytes_pending -= sent
+        if sent < len(data):
+            self._pending.appendleft(data[sent:])
+            self._is_blocked = True
+
+    def _take(self) -> bytes:
+        pending = self._pending
+        if len(pending) == 1:
+            return pending.popleft()
+        pieces, size = [], 0
+        while pending and size < WRITE_BYTES_MAX:
+            piece = pending.popleft()
+            pieces.append(piece)
+            size += len(piece)
+        return b"".join(pieces)
+
+    def abandon(self) -> None:
+        """Nothing will be written any more: forget what waits, and let nobody wait for it."""
+        self.is_broken = True
+        self._pending.clear()
+        self.bytes_pending = 0
+        self.flush()
+
+    def _break(self) -> None:
+        """The connection broke; its actor is told and will end the session."""
+        self.abandon()
+        self.port.owner.signal(HUNG_UP)

@@ -1,0 +1,147 @@
+"""What can follow from a message to a presence actor: returned by its own rules and by modules' handlers.
+
+Those that change the account (`SaveUser`, `KeepMessage`) are committed before any of the others is carried
+out, so that nobody is told of what a crash could take back.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple, final
+
+if TYPE_CHECKING:
+    from protocols.errors import StanzaError
+    from protocols.stanza import Stanza
+    from store.users import User
+    from store.writes import SettleRecords
+    from supervision.ref import Ref
+
+
+@final
+class SaveUser(NamedTuple):
+    """The account's document becomes this one; its revision is counted up by who commits it."""
+
+    user: User
+
+
+@final
+class MakeUser(NamedTuple):
+    """The account comes to be."""
+
+    user: User
+
+
+@final
+class KeepMessage(NamedTuple):
+    """Put a message into the account's log as one not yet delivered."""
+
+    stanza: Stanza
+
+
+@final
+class Settle(NamedTuple):
+    """These records have been handed over."""
+
+    write: SettleRecords
+
+
+@final
+class Send(NamedTuple):
+    """Route a stanza to whoever it is for."""
+
+    stanza: Stanza
+
+
+@final
+class SendToSession(NamedTuple):
+    """Deliver a stanza to one session."""
+
+    session: Ref[Any]
+    stanza: Stanza
+
+
+@final
+class PushRoster(NamedTuple):
+    """Tell every resource that asked for the roster, each in an IQ set of its own (RFC 6121 §2.1.6)."""
+
+    payload: bytes
+
+
+@final
+class Answer(NamedTuple):
+    """The result of the request that is being handled."""
+
+    payload: bytes = b""
+
+
+@final
+class Refuse(NamedTuple):
+    """The error for the request or message that is being handled."""
+
+    error: StanzaError
+
+
+@final
+class NoteInterested(NamedTuple):
+    """The session that asked wants to hear of changes to the roster."""
+
+
+@final
+class NoteResource(NamedTuple):
+    """A resource is bound to this session; `presence` is its last available presence, if it is available."""
+
+    resource: str
+    session: Ref[Any]
+    presence: Stanza | None
+    priority: int = 0
+
+
+@final
+class DropResource(NamedTuple):
+    """A resource is no more."""
+
+    resource: str
+
+
+@final
+class Publish(NamedTuple):
+    """Let everybody route to the resources as they are now."""
+
+
+@final
+class NotePending(NamedTuple):
+    """So many messages wait in the account's log."""
+
+    number: int
+
+
+@final
+class SetReply(NamedTuple):
+    """Answer a call."""
+
+    reply: Any
+    value: object
+
+
+@final
+class Forget(NamedTuple):
+    """The account is gone: end its sessions."""
+
+
+PresenceEffect = (
+    SaveUser
+    | MakeUser
+    | KeepMessage
+    | Settle
+    | Send
+    | SendToSession
+    | PushRoster
+    | Answer
+    | Refuse
+    | NoteInterested
+    | NoteResource
+    | DropResource
+    | Publish
+    | NotePending
+    | SetReply
+    | Forget
+)

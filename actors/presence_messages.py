@@ -1,0 +1,121 @@
+"""What a presence actor is told; the actor that handles these is in `presence`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple, final
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from actors.presence_effects import PresenceEffect
+    from protocols.jid import JID
+    from protocols.sasl.keys import ScramKeys
+    from protocols.stanza import Stanza
+    from store.users import User
+    from supervision.ref import Ref
+    from supervision.reply import Reply
+
+
+@final
+class SessionBound(NamedTuple):
+    """One of the user's resources is bound to a session."""
+
+    jid: JID
+    session: Ref[Any]
+
+
+@final
+class SessionEnded(NamedTuple):
+    """That session has ended for good; `directed` are those who got its presence besides the contacts."""
+
+    jid: JID
+    session: Ref[Any]
+    directed: tuple[JID, ...]
+
+
+@final
+class OwnPresence(NamedTuple):
+    """The user's client announced itself or went away: presence without `to`, stamped."""
+
+    session: Ref[Any]
+    stanza: Stanza
+    directed: tuple[JID, ...] = ()
+
+
+@final
+class OwnSubscription(NamedTuple):
+    """The user's client manages a subscription: presence of one of the four types, stamped, with a `to`."""
+
+    stanza: Stanza
+
+
+@final
+class Routed(NamedTuple):
+    """A stanza for the user that no session could take, or that is the account's to answer.
+
+    When it came and the name under which it may be stored are given here, so that handling it a second
+    time, after a crash, does the same as the first.
+    """
+
+    stanza: Stanza
+    at_ms: int
+    stanza_id: str
+
+
+@final
+class Planned(NamedTuple):
+    """A message for which everything that had to be awaited has been: what is left is to do it."""
+
+    message: PresenceMessage
+    effects: Sequence[PresenceEffect]
+
+
+@final
+class CreateAccount(NamedTuple):
+    """The account is to exist, with these keys; the answer is false if it did already."""
+
+    keys: tuple[ScramKeys, ...]
+    at_ms: int
+    reply: Reply[bool]
+
+
+@final
+class SetCredentials(NamedTuple):
+    """The account's password becomes these keys; the answer is whether there is such an account."""
+
+    keys: tuple[ScramKeys, ...]
+    reply: Reply[bool]
+
+
+@final
+class DeleteAccount(NamedTuple):
+    """The account and all its data go; the answer is whether there was one."""
+
+    reply: Reply[bool]
+
+
+@final
+class DescribeUser(NamedTuple):
+    """The account's document, for people to look at."""
+
+    reply: Reply[User | None]
+
+
+@final
+class Passivate(NamedTuple):
+    """It may be time to go, if nothing needs this actor."""
+
+
+PresenceMessage = (
+    SessionBound
+    | SessionEnded
+    | OwnPresence
+    | OwnSubscription
+    | Routed
+    | Planned
+    | CreateAccount
+    | SetCredentials
+    | DeleteAccount
+    | DescribeUser
+    | Passivate
+)

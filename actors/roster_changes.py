@@ -1,0 +1,116 @@
+"""Changes to a roster as pure functions from one account document to the next (RFC 6121 §2, §3).
+
+Used by the roster module and by the presence actor. Every change that clients see counts the roster's
+version up and is noted in the item; removed items are remembered, a bounded number of them, so that a
+client can be told what changed since its version.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final
+
+from protocols.namespaces import ROSTER
+from protocols.subscription import SubscriptionState, subscription_state
+from protocols.xml_text import escape_attribute, escape_text
+from store.users import RemovedItem, RosterItem, SubscriptionRequest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from protocols.subscription import Transition
+    from store.users import User
+
+REMOVED_MAX: Final = 100
+"""Removed contacts remembered; a client that missed more gets the whole roster."""
+
+
+def find_item(user: User, jid: str) -> RosterItem | None:
+    """The item for this bare address."""
+    return next((item for item in user.roster if item.jid == jid), None)
+
+
+def find_request(user: User, jid: str) -> SubscriptionRequest | None:
+    """The request from this bare address that awaits the user's answer."""
+    return next((request for request in user.requests if request.jid == jid), None)
+
+
+def state_of(user: User, jid: str) -> SubscriptionState:
+    """The subscription between the user and this bare address, seen from the user."""
+    item = find_item(user, jid)
+    pending_in = find_request(user, jid) is not None
+    if item is None:
+        return subscription_state("none", ask=False, pending_in=pending_in)
+    return subscription_state(item.subscription, ask=item.ask, pending_in=pending_in)
+
+
+def with_item(user: User, item: RosterItem) -> User:
+    """The account with this item added or in the place of the one for the same address."""
+    version = user.roster_version + 1
+    item = item._replace(version=version)
+    others = tuple(each for each in user.roster if each.jid != item.jid)
+    removed = tuple(each for each in user.removed if each.jid != item.jid)
+    return replace(user, roster=(*others, item), removed=removed, roster_version=version)
+
+
+def without_item(user: User, jid: str) -> User:
+    """The account without the item for this address, and without a request from it."""
+    version = user.roster_version + 1
+    removed = (*(each for each in user.removed if each.jid != jid), RemovedItem(jid, version))
+    return replace(
+        user,
+        roster=tuple(each for each in user.roster if each.jid != jid),
+        requests=tuple(each for each in user.requests if each.jid != jid),
+        removed=removed[-REMOVED_MAX:],
+        roster_version=version,
+    )
+
+
+def with_transition(user: User, jid: str, transition: Transition, stanza: bytes) -> User:
+    """The account after a subscription stanza, as the tables have it; `stanza` is kept if it is a request."""
+    user = _with_request(user, jid, stanza if transition.state.pending_in else None)
+    item = find_item(user, jid)
+    if item is None and not transition.push:
+        return user
+    item = item or RosterItem(jid)
+    changed = item._replace(
+        subscription=transition.state.subscription, ask=transition.state.ask, approved=transition.approved
+    )
+    return user if changed == item and find_item(user, jid) is not None else with_item(user, changed)
+
+
+def _with_request(user: User, jid: str, stanza: bytes | None) -> User:
+    known = find_request(user, jid)
+    if (known is not None) == (stanza is not None):
+        return user  # the first request stands until it is answered
+    others = tuple(each for each in user.requests if each.jid != jid)
+    kept = others if stanza is None else (*others, SubscriptionRequest(jid, stanza))
+    return replace(user, requests=kept)
+
+
+def item_xml(item: RosterItem) -> str:
+    """The item as clients see it (RFC 6121 §2.1.2)."""
+    name = "" if item.name is None else f" name='{escape_attribute(item.name)}'"
+    ask = " ask='subscribe'" if item.ask else ""
+    approved = " approved='true'" if item.approved else ""
+    start = (
+        f"<item jid='{escape_attribute(item.jid)}' subscription='{item.subscription}'{name}{ask}{approved}"
+    )
+    groups = "".join(f"<group>{escape_text(group)}</group>" for group in item.groups)
+    return f"{start}>{groups}</item>" if groups else f"{start}/>"
+
+
+def removed_xml(jid: str) -> str:
+    """An item that is no more."""
+    return f"<item jid='{escape_attribute(jid)}' subscription='remove'/>"
+
+
+def roster_xml(version: int, items: Iterable[str]) -> bytes:
+    """A roster result or push with these items."""
+    return f"<query xmlns='{ROSTER}' ver='{version}'>{''.join(items)}</query>".encode()
+
+
+def push_for(user: User, jid: str) -> bytes:
+    """The push that tells clients of the last change to this contact."""
+    item = find_item(user, jid)
+    return roster_xml(user.roster_version, [removed_xml(jid) if item is None else item_xml(item)])

@@ -1,0 +1,206 @@
+"""Where a stanza goes, decided in the sender's task from the directory.
+
+Nobody is asked and nobody is waited for.
+
+`route` returns effects and changes nothing; `carry_out` posts them. A stanza from one sender to one user
+always takes a path of one length, so order holds whatever the address; while something for that user is
+still with the presence actor, everything goes there, and the presence actor goes on in order.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, final
+
+from actors.session_messages import Deliver
+from protocols.conditions import StanzaCondition
+from protocols.delivery import Address, Delivery, Resources, decide
+from protocols.errors import StanzaError
+from protocols.stanza import Stanza, StanzaKind, build_error, build_presence
+
+if TYPE_CHECKING:
+    from actors.directory import Directory, UserEntry
+    from actors.server import Server
+    from protocols.jid import JID
+    from supervision.ref import Ref
+
+
+@final
+class ToSession(NamedTuple):
+    """Deliver to this session."""
+
+    session: Ref[Any]
+    stanza: Stanza
+
+
+@final
+class ToUser(NamedTuple):
+    """Hand to the presence actor of the user addressed."""
+
+    stanza: Stanza
+
+
+@final
+class ToServer(NamedTuple):
+    """Addressed to the domain itself."""
+
+    stanza: Stanza
+
+
+@final
+class Back(NamedTuple):
+    """An answer for the sender of a stanza that goes nowhere."""
+
+    stanza: Stanza
+
+
+RoutingEffect = ToSession | ToUser | ToServer | Back
+
+_CHAT_TYPES: Final = frozenset({"", "chat", "normal"})
+_TO_USER: Final = frozenset(
+    {Delivery.STORE, Delivery.ACCOUNT, Delivery.SUBSCRIPTION, Delivery.PROBE, Delivery.TO_RESOURCE_IF_SHARING}
+)
+_REFUSALS: Final = {
+    Delivery.SERVICE_UNAVAILABLE: StanzaCondition.SERVICE_UNAVAILABLE,
+    Delivery.BAD_REQUEST: StanzaCondition.BAD_REQUEST,
+}
+_NOT_FEDERATED: Final = StanzaError(
+    StanzaCondition.REMOTE_SERVER_NOT_FOUND, text="this server does not talk to other servers"
+)
+_CONGESTED: Final = StanzaError(
+    StanzaCondition.RESOURCE_CONSTRAINT, "the recipient cannot take any more just now"
+)
+
+
+def route(directory: Directory, domain: str, stanza: Stanza) -> tuple[RoutingEffect, ...]:
+    """Decide where a stamped stanza with a `to` goes."""
+    to = stanza.to
+    assert to is not None
+    entry = directory.users.get(to.bare)
+    if entry is not None and not entry.waiting and stanza.kind is StanzaKind.MESSAGE:
+        quick = _route_chat(entry, to, stanza)
+        if quick is not None:
+            return quick
+    if to.domainpart != domain:
+        return _refuse(stanza, _NOT_FEDERATED)
+    if to.localpart is None:
+        return (ToServer(stanza),)
+    return route_to_user(entry, to, stanza)
+
+
+def _route_chat(entry: UserEntry, to: JID, stanza: Stanza) -> tuple[RoutingEffect, ...] | None:
+    """The common case, in one look: a message to somebody who is there. None where it is not that."""
+    resource = to.resourcepart
+    if resource is not None:
+        session = entry.sessions.get(resource)
+        return None if session is None else (ToSession(session, stanza),)
+    if stanza.type in _CHAT_TYPES and entry.route.most_available:
+        return tuple(ToSession(session, stanza) for session in entry.route.most_available)
+    return None
+
+
+def route_to_user(entry: UserEntry | None, to: JID, stanza: Stanza) -> tuple[RoutingEffect, ...]:
+    """Decide by the table of RFC 6121 §8 for an account that may or may not exist."""
+    if entry is None or entry.waiting or entry.presence is None:
+        return (ToUser(stanza),)
+    delivery = decide(stanza.kind, stanza.type, _address(entry, to), entry.route.resources)
+    return (ToUser(stanza),) if delivery in _TO_USER else deliver(entry, to, stanza, delivery)
+
+
+def _address(entry: UserEntry, to: JID) -> Address:
+    if to.resourcepart is None:
+        return Address.BARE
+    return Address.FULL_MATCH if to.resourcepart in entry.sessions else Address.FULL_NO_MATCH
+
+
+def deliver(entry: UserEntry, to: JID, stanza: Stanza, delivery: Delivery) -> tuple[RoutingEffect, ...]:
+    """The effects of a decision that needs no more than the directory; the rest is the presence actor's."""
+    match delivery:
+        case Delivery.TO_RESOURCE | Delivery.TO_RESOURCE_IF_SHARING:
+            assert to.resourcepart is not None
+            return (ToSession(entry.sessions[to.resourcepart], stanza),)
+        case Delivery.TO_MOST_AVAILABLE:
+            return tuple(ToSession(session, stanza) for session in entry.route.most_available)
+        case Delivery.TO_NON_NEGATIVE:
+            return tuple(ToSession(session, stanza) for session in entry.route.non_negative)
+        case Delivery.TO_AVAILABLE:
+            return tuple(ToSession(session, stanza) for session in entry.route.available)
+        case Delivery.SERVICE_UNAVAILABLE | Delivery.BAD_REQUEST:
+            return _refuse(stanza, StanzaError(_REFUSALS[delivery]))
+        case Delivery.UNSUBSCRIBED:
+            return unsubscribed(to, stanza)
+        case Delivery.IGNORE:
+            return ()
+        case _:
+            raise AssertionError(f"{delivery} is not for the directory to carry out")
+
+
+def decide_for_user(entry: UserEntry, stanza: Stanza, *, exists: bool) -> Delivery:
+    """The table's word on a stanza that has come to the presence actor."""
+    assert stanza.to is not None
+    resources = entry.route.resources if exists else Resources.NO_ACCOUNT
+    return decide(stanza.kind, stanza.type, _address(entry, stanza.to), resources)
+
+
+def unsubscribed(to: JID, stanza: Stanza) -> tuple[RoutingEffect, ...]:
+    """Tell the sender that it is not subscribed to this user's presence."""
+    assert stanza.sender is not None
+    sender = stanza.sender.bare_jid
+    return (Back(build_presence(to=sender, sender=to.bare_jid, type="unsubscribed")),)
+
+
+def refusal(stanza: Stanza, error: StanzaError) -> Stanza | None:
+    """The error to answer a stanza with; None where the standard forbids one (RFC 6120 §8.3.1, 6121 §4.3)."""
+    if stanza.type in {"error", "result"} or stanza.sender is None:
+        return None
+    if stanza.kind is StanzaKind.PRESENCE and stanza.type not in {"subscribe", ""}:
+        return None
+    return build_error(stanza, error)
+
+
+def _refuse(stanza: Stanza, error: StanzaError) -> tuple[RoutingEffect, ...]:
+    answer = refusal(stanza, error)
+    return () if answer is None else (Back(answer),)
+
+
+def carry_out(server: Server, effect: RoutingEffect) -> None:
+    """Post what was decided.
+
+    Total: what a mailbox refuses becomes an error for the sender, in its own turn.
+    """
+    match effect:
+        case ToSession(session, stanza):
+            if not session.cast(Deliver(stanza), len(stanza.data)):
+                _refused(server, session, stanza)
+        case ToUser(stanza):
+            if not server.hand_to_user(stanza):
+                send_back(server, stanza, _CONGESTED)
+        case ToServer(stanza):
+            server.hand_to_modules(stanza)
+        case Back(stanza):
+            send(server, stanza)
+
+
+def _refused(server: Server, session: Ref[Any], stanza: Stanza) -> None:
+    """A session did not take a stanza: it has just ended, so look again.
+
+    Or it is full, so tell the sender.
+    """
+    if not session.is_alive:
+        send(server, stanza)
+    elif stanza.kind is StanzaKind.MESSAGE or stanza.type in {"get", "set"}:
+        send_back(server, stanza, _CONGESTED)
+    else:
+        server.detach(session)
+
+
+def send_back(server: Server, stanza: Stanza, error: StanzaError) -> None:
+    """Answer the sender of a stanza with an error, where it may be answered."""
+    answer = refusal(stanza, error)
+    if answer is not None:
+        send(server, answer)
+
+
+def send(server: Server, stanza: Stanza) -> None:
+    """Route and carry out in one step, for what an actor's `apply` sends in the server's or a user's name."""
+    for effect in route(server.directory, server.domain.full, stanza):
+        carry_out(server, effect)

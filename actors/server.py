@@ -1,0 +1,209 @@
+"""What the actors of one server share: settings, directory, supervisors that take children, store.
+
+A plain value made by the composition root. It holds no rules; the few methods here are the ways in which one
+actor reaches another.
+"""
+
+from __future__ import annotations
+
+import itertools
+from typing import TYPE_CHECKING, Any, Final, final
+
+import trio
+
+from actors.accounts import Accounts
+from actors.directory import Directory
+from actors.login_throttle import LoginThrottle
+from actors.module_host import ModuleHost
+from actors.port_driver import PortTable
+from actors.presence import start_presence
+from actors.presence_messages import PresenceMessage, Routed
+from actors.session_messages import CloseStream
+from actors.store_access import StoreAccess
+from protocols.conditions import StreamCondition
+from protocols.framing import TcpFraming, WebSocketFraming
+from protocols.jid import JID, parse_jid
+from protocols.negotiation_values import Setup
+from protocols.stanza import StanzaKind
+from protocols.stream_features import CLIENT_FEATURES, SessionBits
+from protocols.stream_limits import StreamLimits
+from protocols.xml_element import NameBudget
+from protocols.xml_stream import XMLStream
+from supervision.dynamic_supervisor import DynamicChildren, NotAcceptingError
+
+if TYPE_CHECKING:
+    import ssl
+    from collections.abc import Callable, Mapping, Sequence
+    from typing import Protocol
+
+    from actors.module import Module
+    from actors.settings import Settings
+    from actors.world import World
+    from protocols.framing import Framing
+    from protocols.negotiation_values import LoginFailed
+    from protocols.stanza import Stanza
+    from supervision.ref import Ref
+    from supervision.reply import Reply
+
+    class CertificateSource(Protocol):
+        """Where the TLS context comes from; it may change while the server runs."""
+
+        @property
+        def context(self) -> ssl.SSLContext:
+            """The context for streams that begin now."""
+
+
+JOBS_MAX: Final = 10_000
+"""Requests to the domain being answered at a time."""
+MESSAGE_BYTES_OF_ROUTED: Final = 256
+"""What a routed stanza takes in a mailbox besides its bytes."""
+
+
+@final
+class Server:
+    """See the module's docstring."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        world: World,
+        certificates: CertificateSource,
+        modules: Sequence[Module],
+        options: Mapping[str, object],
+        note: Callable[[object], None],
+    ) -> None:
+        limits = settings.limits
+        self.settings = settings
+        self.world = world
+        self.certificates = certificates
+        self.note = note
+        self.domain: JID = parse_jid(settings.domain)
+        self.directory = Directory()
+        self.ports = PortTable()
+        self.store = StoreAccess(world.readers)
+        self.login_throttle = LoginThrottle(
+            limits.failed_logins_max, limits.failed_logins_seconds, trio.current_time
+        )
+        self.users = DynamicChildren("users", children_max=2 * limits.sessions_max)
+        self.sessions = DynamicChildren("sessions", children_max=limits.sessions_max)
+        self.connections = DynamicChildren("connections", children_max=limits.connections_max)
+        self.jobs = DynamicChildren("jobs", children_max=JOBS_MAX)
+        self.accounts = Accounts(self)
+        self.modules = ModuleHost(self, modules, options)
+        self.connections_by_address: dict[str, int] = {}
+        self._numbers = itertools.count(1)
+        self._names = NameBudget(_declared_names(modules), limits.names_max)
+        self._stream_limits = StreamLimits(
+            stanza_bytes_max=limits.stanza_bytes_max,
+            stanza_bytes_before_auth_max=limits.stanza_bytes_before_auth_max,
+            names_max=limits.names_max,
+        )
+        self._decoy_secret = world.new_token().encode()
+
+    def next_number(self) -> int:
+        """A number for the id of a child that comes and goes."""
+        return next(self._numbers)
+
+    # -- streams
+
+    def new_xml_stream(self) -> XMLStream:
+        """A parser for a stream that begins."""
+        return XMLStream(self._stream_limits, self._names)
+
+    def stream_setup(self, framing: Framing, bits: SessionBits) -> Setup:
+        """What a stream that begins with these bits may negotiate."""
+        if self.settings.registration.open:
+            bits |= SessionBits.REGISTRATION_OPEN
+        if not self.settings.auth.require_tls or SessionBits.SECURE in bits:
+            bits |= SessionBits.LOGIN_ALLOWED
+        return Setup(
+            host=self.domain.full,
+            framing=framing,
+            bits=bits,
+            features=CLIENT_FEATURES,
+            decoy_secret=self._decoy_secret,
+            new_stream_id=self.world.new_token,
+            new_nonce=self.world.new_token,
+            new_resource=self.world.new_token,
+        )
+
+    def tcp_setup(self, *, secure: bool) -> Setup:
+        """For a stream over TCP, with TLS from its first byte or with STARTTLS."""
+        return self.stream_setup(
+            TcpFraming(), SessionBits.SECURE if secure else SessionBits.STARTTLS_POSSIBLE
+        )
+
+    def websocket_setup(self, *, secure: bool) -> Setup:
+        """For a stream over WebSocket."""
+        return self.stream_setup(WebSocketFraming(), SessionBits.SECURE if secure else SessionBits.NONE)
+
+    def login_failed(self, peer: str, failure: LoginFailed) -> None:
+        """Count a failed log-in against its address, and note it."""
+        self.login_throttle.failed(peer)
+        self.note(failure)
+
+    # -- ways to other actors
+
+    def presence_of(self, jid: JID) -> Ref[PresenceMessage]:
+        """The presence actor of an account, started if it does not run.
+
+        Raises:
+            NotAcceptingError: the server has its maximum of users at work, or is stopping.
+        """
+        entry = self.directory.users.get(jid.bare)
+        if entry is not None and entry.presence is not None and entry.presence.is_alive:
+            return entry.presence
+        return start_presence(self, jid).ref
+
+    def tell_user(self, jid: JID, message: PresenceMessage) -> bool:
+        """Post to the presence actor of an account; false if it cannot take it."""
+        try:
+            return self.presence_of(jid).cast(message)
+        except NotAcceptingError:
+            return False
+
+    def hand_to_user(self, stanza: Stanza) -> bool:
+        """Give a stanza to the presence actor of the account addressed.
+
+        What follows goes the same way behind it.
+        """
+        assert stanza.to is not None
+        routed = Routed(stanza, self.world.now_ms(), self.world.new_token())
+        try:
+            presence = self.presence_of(stanza.to)
+        except NotAcceptingError:
+            return False
+        if not presence.cast(routed, len(stanza.data)):
+            return False
+        self.directory.entry(stanza.to.bare).waiting += 1
+        return True
+
+    def hand_to_modules(self, stanza: Stanza) -> None:
+        """A stanza for the server itself: requests go to modules, the rest means nothing to it."""
+        if stanza.kind is StanzaKind.IQ and stanza.type in {"get", "set"}:
+            self.modules.start_domain_iq(stanza)
+
+    def detach(self, session: Ref[Any]) -> None:
+        """A session that cannot take what it must not miss: its client is to begin anew."""
+        session.tell(CloseStream(StreamCondition.RESOURCE_CONSTRAINT, "too much is waiting for you"))
+
+    def answer_registration(self, request: Stanza) -> Reply[Stanza]:
+        """Answer a request to register from a connection that has not logged in."""
+        return self.modules.answer_stranger(request)
+
+    def connection_closed(self, peer: str) -> None:
+        """One connection less from this address."""
+        left = self.connections_by_address.get(peer, 1) - 1
+        if left:
+            self.connections_by_address[peer] = left
+        else:
+            self.connections_by_address.pop(peer, None)
+
+
+def _declared_names(modules: Sequence[Module]) -> frozenset[str]:
+    """The names that modules work with, which the XML library may always see."""
+    payloads = [
+        *(each.payload for module in modules for each in (*module.domain_iqs, *module.stranger_iqs)),
+        *(each.payload for module in modules for each in module.account_iqs),
+    ]
+    return frozenset(name for payload in payloads for name in payload)

@@ -1,0 +1,109 @@
+"""How actors reach the store: reads through a bounded pool of threads, writes through the batcher.
+
+Nothing else in the tree touches a database.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, TypeVar, final
+
+from actors.store_messages import BatcherMessage, Commit
+from store.errors import StoreUnavailable
+from supervision.reply import Reply
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from actors.blocking import BlockingPool
+    from protocols.sasl.keys import ScramKeys
+    from store.log import LogRecord
+    from store.store import Store
+    from store.users import User
+    from store.writes import Outcome, Write
+    from supervision.ref import Ref
+
+R = TypeVar("R")
+
+READ_SECONDS_MAX: Final = 15.0
+"""Longer than the drivers' own time-outs, so that theirs are what is seen."""
+COMMIT_SECONDS_MAX: Final = 45.0
+"""A commit of unknown outcome is waited for at most this long.
+
+The batcher goes on for as long as it takes.
+"""
+
+
+@final
+class StoreAccess:
+    """One per server.
+
+    The driver is set, and replaced, by the actor that owns the connection to the database.
+    """
+
+    def __init__(self, readers: BlockingPool) -> None:
+        self._readers = readers
+        self._driver: Store | None = None
+        self._batcher: Ref[BatcherMessage] | None = None
+
+    def set_driver(self, driver: Store) -> None:
+        """Use this driver from now on."""
+        self._driver = driver
+
+    def set_batcher(self, batcher: Ref[BatcherMessage]) -> None:
+        """Write through this batcher."""
+        self._batcher = batcher
+
+    @property
+    def driver(self) -> Store:
+        """The driver as it is now.
+
+        Raises:
+            StoreUnavailable: there has been none yet.
+        """
+        if self._driver is None:
+            raise StoreUnavailable("the database has not been started yet")
+        return self._driver
+
+    def read(self, query: Callable[[Store], R]) -> Reply[R]:
+        """Run a query in a thread; a `StoreUnavailable` comes in the reply."""
+        return self._readers.submit(lambda: query(self.driver))
+
+    def read_credentials(self, bare_jid: str) -> Reply[tuple[ScramKeys, ...] | None]:
+        """The keys of an account, None if there is none."""
+        return self.read(lambda store: store.credentials(bare_jid))
+
+    async def read_user(self, bare_jid: str) -> User | None:
+        """The document of an account.
+
+        Raises:
+            StoreUnavailable: the database is away.
+        """
+        return await self.read(lambda store: store.user(bare_jid)).wait(READ_SECONDS_MAX)
+
+    async def read_pending(self, owner: str, up_to_seq: int, count_max: int) -> Sequence[LogRecord]:
+        """The messages that wait for an account, in order.
+
+        Raises:
+            StoreUnavailable: the database is away.
+        """
+        if not up_to_seq:
+            return ()
+        return await self.read(lambda store: store.pending(owner, 0, up_to_seq, count_max)).wait(
+            READ_SECONDS_MAX
+        )
+
+    async def commit(self, writes: tuple[Write, ...]) -> list[Outcome]:
+        """Write, as durably as the server is set to, and return an outcome for each.
+
+        Raises:
+            StoreUnavailable: the database is away and nothing was written.
+        """
+        assert self._batcher is not None, "the batcher has not been started yet"
+        return await self._batcher.call(
+            lambda reply: Commit(writes, reply), deadline_seconds=COMMIT_SECONDS_MAX
+        )
+
+    def cast(self, write: Write) -> None:
+        """Write without waiting for the outcome; in the lane that is not refused."""
+        assert self._batcher is not None, "the batcher has not been started yet"
+        self._batcher.tell(Commit((write,), Reply()))

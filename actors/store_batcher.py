@@ -1,0 +1,227 @@
+"""The write batcher: collects what everybody wants written and commits it together (group commit).
+
+It never waits: one batch is with the driver at a time, its answer comes back as a message, and what arrives
+meanwhile is the next batch. Both belong to the slot, so that a new incarnation waits for the driver thread
+that its predecessor started. A batch of unknown outcome is committed again, identical, until its outcome is
+known; nobody who waits for it is told anything before.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING, Final, NamedTuple, final
+
+import trio
+
+from actors.store_messages import BatchDone, BatcherMessage, Commit, TryAgain
+from store.errors import StoreUnavailable
+from store.writes import batch_length
+from supervision.actor import Actor
+from supervision.child_spec import ChildSpec
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from actors.blocking import BlockingPool
+    from actors.store_access import StoreAccess
+    from store.writes import Outcome, Write
+    from supervision.reply import Reply
+    from supervision.slot import Slot
+
+RETRY_SECONDS: Final = 0.25
+"""Between two tries of a batch that the database did not answer for."""
+WAITING_MAX: Final = 20_000
+"""Writes that may wait while the database is slow; some ten seconds of the embedded one's work."""
+
+
+class _Waiting(NamedTuple):
+    """One caller's writes, and how many of them have no outcome yet."""
+
+    commit: Commit
+    outcomes: list[Outcome | None]
+
+
+class _Entry(NamedTuple):
+    """One write of one caller."""
+
+    write: Write
+    waiting: _Waiting
+    position: int
+
+
+@final
+class BatcherState:
+    """What waits, and what is with the driver.
+
+    Attributes:
+        waiting: Writes in the order they came.
+        batch: Those that are with the driver, or will be again; empty if none are.
+        answer: The driver's answer to come; None while the batch waits for its next try.
+        unknown: Whether some try of this batch may have taken effect.
+        away_since: When the database stopped answering, in seconds of Trio's clock.
+    """
+
+    __slots__ = ("answer", "away_since", "batch", "committed", "unknown", "waiting")
+
+    def __init__(self) -> None:
+        self.waiting: deque[_Entry] = deque()
+        self.batch: tuple[_Entry, ...] = ()
+        self.answer: Reply[list[Outcome]] | None = None
+        self.unknown = False
+        self.away_since: float | None = None
+        self.committed = 0
+
+
+@final
+class Batcher(Actor[BatcherMessage, BatcherMessage]):
+    """See the module's docstring; made by `batcher_spec`."""
+
+    def __init__(
+        self,
+        slot: Slot[BatcherMessage],
+        access: StoreAccess,
+        pool: BlockingPool,
+        away_seconds_max: float,
+    ) -> None:
+        super().__init__(slot)
+        self._access = access
+        self._pool = pool
+        self._away_seconds_max = away_seconds_max
+        self._state = slot.keep(BatcherState)
+        access.set_batcher(slot.ref)
+
+    async def init(self) -> None:
+        """Go on where the predecessor stopped; an answer that came in between is in the mailbox."""
+        state = self._state
+        if state.batch and state.answer is None:
+            self.slot.send_after(RETRY_SECONDS, TryAgain())
+
+    def decide(self, message: BatcherMessage) -> Sequence[BatcherMessage]:
+        """Everything it is told it does."""
+        return (message,)
+
+    def apply(self, effects: Sequence[BatcherMessage]) -> None:
+        """Collect, hand out outcomes, or try again."""
+        for message in effects:
+            match message:
+                case Commit():
+                    self._collect(message)
+                case BatchDone(answer):
+                    self._finish(answer)
+                case TryAgain():
+                    self._try_again()
+
+    def flush(self) -> None:
+        """Start the next batch with everything that has come, if the driver is free."""
+        state = self._state
+        if state.waiting and not state.batch:
+            writes = [entry.write for entry in state.waiting]
+            state.batch = tuple(state.waiting.popleft() for _ in range(batch_length(writes)))
+            self._submit()
+
+    def _collect(self, commit: Commit) -> None:
+        state = self._state
+        if not commit.writes:
+            commit.reply.set([])
+        elif len(state.waiting) + len(commit.writes) > WAITING_MAX or self._is_away_too_long():
+            commit.reply.fail(StoreUnavailable("the database is away", outcome_unknown=False))
+        else:
+            waiting = _Waiting(commit, [None] * len(commit.writes))
+            state.waiting.extend(_Entry(write, waiting, at) for at, write in enumerate(commit.writes))
+
+    def _is_away_too_long(self) -> bool:
+        since = self._state.away_since
+        return since is not None and trio.current_time() - since > self._away_seconds_max
+
+    def _submit(self) -> None:
+        state = self._state
+        access, writes = self._access, [entry.write for entry in state.batch]
+        self._expect(self._pool.submit(lambda: access.driver.commit(writes)))
+
+    def _expect(self, answer: Reply[list[Outcome]]) -> None:
+        """Have the driver's answer posted to whatever incarnation there is when it comes."""
+        self._state.answer = answer
+        ref = self.ref
+
+        def told() -> None:
+            ref.tell(BatchDone(answer))
+
+        if answer.is_filled:
+            told()
+        else:
+            answer.on_filled = told
+
+    def _finish(self, answer: Reply[list[Outcome]]) -> None:
+        state = self._state
+        if answer is not state.answer:
+            return
+        state.answer = None
+        try:
+            outcomes = answer.result()
+        except StoreUnavailable as error:
+            self._unavailable(error)
+            return
+        except Exception as error:  # noqa: BLE001  # no later try can mend it: it is for those who asked
+            batch, state.batch = state.batch, ()
+            for entry in batch:
+                entry.waiting.commit.reply.fail(error)
+            return
+        batch, state.batch, state.unknown, state.away_since = state.batch, (), False, None
+        state.committed += len(batch)
+        for entry, outcome in zip(batch, outcomes, strict=True):
+            _settle(entry, outcome)
+
+    def _unavailable(self, error: StoreUnavailable) -> None:
+        """Hold on for a while; then give up what certainly had no effect, and only that."""
+        state = self._state
+        state.unknown |= error.outcome_unknown
+        if state.away_since is None:
+            state.away_since = trio.current_time()
+        if not state.unknown and self._is_away_too_long():
+            given_up = (*state.batch, *state.waiting)
+            state.batch = ()
+            state.waiting.clear()
+            for entry in given_up:
+                entry.waiting.commit.reply.fail(error)
+        self.slot.send_after(RETRY_SECONDS, TryAgain())
+
+    def _try_again(self) -> None:
+        state = self._state
+        if state.answer is not None:
+            return
+        if state.batch:
+            self._submit()
+        elif state.away_since is not None:
+            self._ask_whether_back()
+
+    def _ask_whether_back(self) -> None:
+        """With nothing to commit, an empty batch tells whether the database is there again."""
+        access = self._access
+
+        def ping() -> list[Outcome]:
+            access.driver.ping()
+            return []
+
+        self._expect(self._pool.submit(ping))
+
+    def broken(self, _error: BaseException) -> None:
+        """What waits must not be forgotten: its callers were told nothing yet."""
+
+
+def _settle(entry: _Entry, outcome: Outcome) -> None:
+    """Note one outcome; the caller is answered with the last of its writes."""
+    waiting = entry.waiting
+    waiting.outcomes[entry.position] = outcome
+    done = [each for each in waiting.outcomes if each is not None]
+    if len(done) == len(waiting.outcomes):
+        waiting.commit.reply.set(done)
+
+
+def batcher_spec(access: StoreAccess, pool: BlockingPool, away_seconds_max: float) -> ChildSpec:
+    """The child spec; when the database has been away for `away_seconds_max`, writes fail at once."""
+    return ChildSpec(
+        "batcher",
+        lambda slot: Batcher(slot, access, pool, away_seconds_max),
+        grace_seconds=10.0,
+        messages_max=WAITING_MAX,
+    )

@@ -1,0 +1,192 @@
+"""A connection over TCP: STARTTLS (RFC 6120 §5), TLS from the first byte (XEP-0368), or in clear on loopback.
+
+The port and what has been read since the last stanza's end belong to the slot, so that a new incarnation
+goes on with the same socket.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, final
+
+import trio
+
+from actors.connection import ROOM, Connection, ConnectionState, Phase
+from actors.outlet import PortOutlet
+from actors.port import HUNG_UP, READ_BYTES_MAX, READABLE, WRITABLE, Handshake, Port, PortClosedError
+from protocols.negotiation_values import TlsEstablished
+from protocols.xml_stream import XMLStream
+from supervision.child_spec import ChildSpec, Restart
+
+if TYPE_CHECKING:
+    import socket
+    from collections.abc import Sequence
+
+    from actors.connection_messages import ConnectionMessage
+    from actors.server import Server
+    from protocols.negotiation_values import Setup
+    from protocols.stream_events import Event
+    from supervision.exit_reason import ExitReason
+    from supervision.slot import Slot
+
+
+@final
+class TcpState(ConnectionState):
+    """What outlives an incarnation."""
+
+    def __init__(self, port: Port, setup: Setup, stream: XMLStream) -> None:
+        self.port_outlet = PortOutlet(port, setup.framing)
+        super().__init__(self.port_outlet, setup, port.peer)
+        self.port = port
+        self.stream = stream
+        self.is_handshaking = False
+        self.has_hung_up = False  # the peer's end is on its way to us: read until it comes
+        self.was_direct = False
+
+
+@final
+class TcpConnection(Connection):
+    """See the module's docstring; made by `start_tcp_connection`."""
+
+    def __init__(self, slot: Slot[ConnectionMessage], server: Server) -> None:
+        assert isinstance(slot.state, TcpState)
+        super().__init__(slot, server, slot.state)
+        self._tcp = slot.state
+
+    # -- readiness
+
+    async def handle_signals(self, bits: int) -> None:
+        """Write what was left, go on with the handshake, read."""
+        tcp = self._tcp
+        if tcp.phase is Phase.CLOSED:
+            return
+        if bits & HUNG_UP:
+            tcp.has_hung_up = True
+        if bits & ROOM:
+            self.retry_held()
+        if tcp.is_handshaking:
+            self._handshake()
+            return
+        if bits & WRITABLE:
+            tcp.port_outlet.resume()
+            self.check_written()
+        if bits & (READABLE | HUNG_UP):
+            await self._read()
+
+    async def _read(self) -> None:
+        tcp = self._tcp
+        while self._may_read():
+            try:
+                data = tcp.port.receive()
+            except PortClosedError:
+                self.lost()
+                return
+            if data is None:
+                return
+            if not data:
+                self.lost()
+                return
+            self._received(data)
+            if len(data) == READ_BYTES_MAX:
+                self.flush()
+                await trio.lowlevel.checkpoint()
+            elif tcp.port.drained_by(data) and not tcp.has_hung_up:
+                return
+
+    def _may_read(self) -> bool:
+        tcp = self._tcp
+        if tcp.is_handshaking or tcp.phase is Phase.CLOSED:
+            return False
+        return tcp.phase is Phase.CLOSING or (self.can_take and not tcp.held_events)
+
+    def _received(self, data: bytes) -> None:
+        tcp = self._tcp
+        if tcp.phase is Phase.CLOSING:
+            return  # read only so that the peer is not cut off before it has read our last words
+        tcp.was_heard = True
+        self.take(tcp.stream.receive_data(data))
+        if tcp.stream.is_held:
+            self.take_held()
+
+    def held_back(self) -> Sequence[Event]:
+        """See `Connection`."""
+        stream = self._tcp.stream
+        return stream.receive_data(b"") if stream.is_held else ()
+
+    def resume_reading(self) -> None:
+        """Edges that came meanwhile are gone: look for ourselves."""
+        self.mailbox.signal(READABLE)
+
+    # -- TLS
+
+    def start_tls(self) -> None:
+        """Bytes that came in clear after `<starttls/>` go with the old stream (RFC 6120 §5.4.3.3)."""
+        tcp = self._tcp
+        tcp.port.start_tls(self.server.certificates.context)
+        tcp.stream.discard()
+        tcp.stream.restart()
+        tcp.is_handshaking = True
+        self._handshake()
+
+    def _handshake(self) -> None:
+        tcp = self._tcp
+        try:
+            if tcp.port.handshake() is Handshake.WAITING:
+                if tcp.has_hung_up:
+                    self.lost()
+                return
+        except PortClosedError:
+            self.lost()
+            return
+        tcp.is_handshaking = False
+        if tcp.was_direct:
+            tcp.was_direct = False
+        else:
+            self.negotiate(TlsEstablished())
+        self.take_held()
+        self.resume_reading()
+
+    def restart_stream(self) -> None:
+        """See `Connection`; what the client has sent since is kept."""
+        self._tcp.stream.restart()
+        self._tcp.stream.authenticated()
+
+    # -- the end
+
+    def finish_writing(self) -> None:
+        """See `Connection`."""
+        self._tcp.port.finish_writing()
+        self.resume_reading()
+
+    def release(self) -> None:
+        """Take the descriptor out of the driver before its number can come again."""
+        tcp = self._tcp
+        tcp.port_outlet.abandon()
+        self.server.ports.remove(tcp.port)
+        tcp.port.close()
+        self.server.connection_closed(tcp.peer)
+
+    async def terminate(self, reason: ExitReason) -> None:
+        """The server stops: say so, and give the client a moment to read it."""
+        if self.is_closed:
+            return
+        self.end_for_shutdown(reason)
+        while not self.is_closed:
+            await self.mailbox.wait()
+            await self.handle_signals(self.mailbox.take_signals())
+
+
+def start_tcp_connection(server: Server, accepted: socket.socket, *, direct_tls: bool = False) -> None:
+    """Start the actor for an accepted socket and give its port to the driver.
+
+    Raises:
+        NotAcceptingError: there are too many connections, or the server is stopping.
+    """
+    number = server.next_number()
+    spec = ChildSpec(f"tcp#{number}", lambda slot: TcpConnection(slot, server), Restart.TRANSIENT)
+    slot = server.connections.start_child(spec)
+    port = Port(accepted, slot.mailbox)
+    state = slot.keep(lambda: TcpState(port, server.tcp_setup(secure=direct_tls), server.new_xml_stream()))
+    if direct_tls:
+        port.start_tls(server.certificates.context)
+        state.is_handshaking = state.was_direct = True
+    server.ports.add(port)

@@ -1,0 +1,82 @@
+"""The supervision tree of the server, as one readable list of child specs.
+
+Start is from top to bottom, stop from bottom to top: listeners start last and stop first. The strategies
+are chosen so that no single death closes a client's stream.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from actors.listener import listener_spec
+from actors.port_driver import port_driver_spec
+from actors.registry import registry_spec
+from actors.settings import Durability
+from actors.store_batcher import batcher_spec
+from actors.store_link import database_spec
+from actors.tcp_connection import start_tcp_connection
+from supervision.child_spec import ChildSpec, Intensity, Strategy
+from supervision.supervisor import supervisor_spec
+from supervision.timers import timers_spec
+
+if TYPE_CHECKING:
+    import socket
+    from collections.abc import Callable
+
+    from actors.server import Server
+
+ROOT_INTENSITY: Final = Intensity(restarts=10, period_seconds=60.0)
+"""Restarts of the great parts within a minute.
+
+Past that the process ends and whoever runs it starts it anew.
+"""
+STORE_INTENSITY: Final = Intensity(restarts=10, period_seconds=60.0)
+
+
+def root_spec(server: Server, say: Callable[[str], None]) -> ChildSpec:
+    """The whole tree."""
+    return supervisor_spec(
+        "root",
+        [
+            timers_spec(),
+            store_spec(server, say),
+            registry_spec(server),
+            server.users.spec(),
+            server.sessions.spec(),
+            server.jobs.spec(),
+            port_driver_spec(server.ports),
+            server.connections.spec(),
+            listeners_spec(server),
+        ],
+        strategy=Strategy.ONE_FOR_ONE,
+        intensity=ROOT_INTENSITY,
+    )
+
+
+def store_spec(server: Server, say: Callable[[str], None]) -> ChildSpec:
+    """The link to the database and the batcher, each of which can die without the other."""
+    settings = server.settings
+    database = database_spec(
+        settings.database.uri,
+        settings.data_dir,
+        server.store,
+        server.world.readers,
+        journaled=settings.durability is Durability.JOURNALED,
+        say=say,
+    )
+    batcher = batcher_spec(server.store, server.world.writer, settings.limits.store_away_seconds)
+    return supervisor_spec("store", [batcher, database], intensity=STORE_INTENSITY)
+
+
+def listeners_spec(server: Server) -> ChildSpec:
+    """One listener for each address."""
+    listen = server.settings.listen
+    children = [
+        *(listener_spec(f"c2s:{each}", server, each, start_tcp_connection) for each in listen.c2s),
+        *(listener_spec(f"c2s_tls:{each}", server, each, _start_direct_tls) for each in listen.c2s_tls),
+    ]
+    return supervisor_spec("listeners", children)
+
+
+def _start_direct_tls(server: Server, accepted: socket.socket) -> None:
+    start_tcp_connection(server, accepted, direct_tls=True)

@@ -1,0 +1,86 @@
+"""The composition root: puts settings, outside world, modules and tree together and runs them until a signal.
+
+Used by `trouper serve`. SIGTERM and SIGINT stop the tree in order, SIGHUP reads the certificate again.
+"""
+
+import gc
+import signal
+from datetime import UTC, datetime
+from typing import Final
+
+import trio
+from structlog.typing import FilteringBoundLogger
+
+from actors.modules import MODULES
+from actors.server import Server
+from actors.settings import Settings
+from actors.tree import root_spec
+from actors.world import real_world
+from ops.config import Configuration
+from ops.reports import Reporter
+from ops.tls import CertificateError, Certificates
+from supervision.exit_reason import ExitReason, Shutdown, describe
+from supervision.runtime import Runtime
+from supervision.supervisor import REACHED_MAX_RESTART_INTENSITY
+from supervision.tree import Tree
+
+EXIT_FAILED: Final = 1
+"""The status of a process whose tree gave up or did not start."""
+
+
+def run_server(chosen: Configuration, certificates: Certificates, logger: FilteringBoundLogger) -> int:
+    """Runs the server until it is told to stop, and returns the process's exit status."""
+    return trio.run(_run, chosen, certificates, logger)
+
+
+async def _run(chosen: Configuration, certificates: Certificates, logger: FilteringBoundLogger) -> int:
+    reporter = Reporter(logger)
+    runtime = Runtime(report=reporter.report)
+    server = Server(chosen.settings, real_world(), certificates, MODULES, {}, reporter.note)
+    tree = Tree(root_spec(server, logger.info), runtime)
+    reason: ExitReason | None = None
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(_heed_signals, nursery, certificates, logger)
+        nursery.start_soon(_announce, tree, chosen.settings, logger)
+        reason = await tree.run()
+        nursery.cancel_scope.cancel()
+    return _exit_status(reason, logger)
+
+
+async def _announce(tree: Tree, settings: Settings, logger: FilteringBoundLogger) -> None:
+    """Says that the server is ready once every listener accepts."""
+    await tree.wait_started()
+    gc.collect()
+    gc.freeze()  # a full collection is a long pause; what is there now stays
+    addresses = ", ".join(str(address) for address in settings.addresses)
+    logger.info("trouper ready", domain=settings.domain, listening=addresses)
+
+
+async def _heed_signals(
+    nursery: trio.Nursery, certificates: Certificates, logger: FilteringBoundLogger
+) -> None:
+    with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT, signal.SIGHUP) as signals:
+        async for number in signals:
+            if number == signal.SIGHUP:
+                _reload(certificates, logger)
+                continue
+            logger.info("stopping", signal=signal.Signals(number).name)
+            nursery.cancel_scope.cancel()
+
+
+def _reload(certificates: Certificates, logger: FilteringBoundLogger) -> None:
+    try:
+        certificates.reload(datetime.now(UTC))
+    except CertificateError as error:
+        logger.error("the old certificate stays in use", error=str(error))  # noqa: TRY400  # no stack: the file is at fault
+        return
+    logger.info("read the certificate again", warnings=list(certificates.warnings))
+
+
+def _exit_status(reason: ExitReason | None, logger: FilteringBoundLogger) -> int:
+    if reason is None:
+        return 0  # the tree was stopped by a signal
+    if isinstance(reason, Shutdown) and reason != REACHED_MAX_RESTART_INTENSITY:
+        return 0
+    logger.error("the server gave up", reason=describe(reason))
+    return EXIT_FAILED

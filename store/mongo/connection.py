@@ -11,8 +11,8 @@ from pymongo import MongoClient, WriteConcern
 from pymongo.database import Database
 from pymongo.errors import PyMongoError
 
-from store.errors import StoreUnavailable
-from store.mongo.failures import Stage, translated
+from store.errors import StoreUnavailable, StoreUnusable
+from store.mongo.failures import Stage, is_forbidden, translated
 
 DATABASE_NAME: Final = "trouper"
 
@@ -68,7 +68,7 @@ class Connection:
         if client is None:
             raise StoreUnavailable("the store is closed", outcome_unknown=stage is Stage.LATER_WRITE)
         try:
-            with translated(stage):
+            with _translated(stage, client):
                 yield client.get_database(self._database_name, write_concern=self._write_concern(client))
         except PyMongoError as error:
             if self._client is client:
@@ -85,7 +85,7 @@ class Connection:
         """
         with self.database(Stage.READ):
             client = make_client(self._uri, pool_size=1, answer_ms=SCHEMA_ANSWER_MS)
-        with client, translated(Stage.READ):
+        with client, _translated(Stage.READ, client):
             yield client.get_database(self._database_name, write_concern=self._write_concern(client))
 
     def _write_concern(self, client: MongoClient[Document]) -> WriteConcern:
@@ -110,3 +110,20 @@ def make_client(uri: str, *, pool_size: int, answer_ms: int = ANSWER_MS) -> Mong
         retryWrites=False,
         retryReads=True,
     )
+
+
+@contextmanager
+def _translated(stage: Stage, client: MongoClient[Document]) -> Iterator[None]:
+    """Translate what goes wrong.
+
+    A server that has refused us once is, to pymongo, one that cannot be found.
+    """
+    try:
+        with translated(stage):
+            yield
+    except StoreUnavailable as unavailable:
+        servers = client.topology_description.server_descriptions().values()
+        refusal = next((server.error for server in servers if is_forbidden(server.error)), None)
+        if refusal is None:
+            raise
+        raise StoreUnusable(f"the database refuses us: {refusal}") from unavailable

@@ -51,6 +51,11 @@ def translated(stage: Stage) -> Iterator[None]:
         raise translation from error
 
 
+def is_forbidden(error: Exception | None) -> bool:
+    """Tell whether the database does not want to deal with us."""
+    return isinstance(error, OperationFailure) and error.code in _FORBIDDEN
+
+
 def _translate(error: PyMongoError, stage: Stage) -> StoreUnavailable | StoreUnusable | None:
     match error:
         case ServerSelectionTimeoutError():
@@ -62,7 +67,7 @@ def _translate(error: PyMongoError, stage: Stage) -> StoreUnavailable | StoreUnu
             return StoreUnavailable(f"bulk write failed, codes {sorted(codes)}", outcome_unknown=True)
         case OperationFailure() if error.code in _PASSING:
             return StoreUnavailable(str(error), outcome_unknown=stage is not Stage.READ)
-        case OperationFailure() if error.code in _FORBIDDEN:
+        case OperationFailure() if is_forbidden(error):
             return StoreUnusable(f"the database refuses us: {error}")
         case _:
             return None

@@ -216,14 +216,12 @@ class Supervisor(Actor[SupervisorMessage, None]):
         """In the child's task: book its end, tell whoever waits for its start, and post to ourselves."""
         if slot.status is Status.CLOSED:
             return  # it outlived its slot, having refused to go
-        had_started = slot.status is Status.RUNNING
         slot.status = Status.IDLE
-        if had_started:
+        if slot.ready is None or slot.ready.is_filled:
             self.mailbox.post_control(ChildEnded(slot, slot.incarnation, reason))
             return
         slot.runtime.report(StartFailed(slot.path, slot.incarnation, reason))
-        if slot.ready is not None:
-            slot.ready.fail(ChildFailedToStartError(f"{slot.path}: {describe(reason)}"))
+        slot.ready.fail(ChildFailedToStartError(f"{slot.path}: {describe(reason)}"))
 
     async def _watch(self) -> None:
         mailbox, runtime = self.mailbox, self.slot.runtime

@@ -1,125 +1,38 @@
-"""From a TOML file and flags to `Settings`; everything that is wrong is reported at once.
+"""From a TOML file and flags to `Settings` and modules; everything that is wrong is reported at once.
 
 Used by the command line. What a setting may be is declared in `actors/settings.py`, what must fit together in
-`ops/config_rules.py`; here the two are held against what was read.
+`ops/config_rules.py`, what modules take in the modules.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields, is_dataclass
-from difflib import get_close_matches
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Final, NamedTuple, cast, get_type_hints
+from typing import NamedTuple
 
+from actors.module import Module
 from actors.settings import Settings
+from ops.config_check import Check
+from ops.config_modules import ChosenModules, choose_modules
 from ops.config_rules import RULES
-from ops.config_source import ConfigError, ConfigFault, Source, read_source
-from ops.config_values import as_toml, checked, shown
-from ops.toml_lines import KeyPath
-
-# The one table whose keys are not declared here: each module declares its own options.
-MODULES: Final = "modules"
-# More names than this help nobody inside a message.
-_SHOWN_NAMES_MAX: Final = 12
+from ops.config_source import Source, read_source
 
 
 class Configuration(NamedTuple):
-    """Settings that passed every check, and where they came from, for faults that only show later."""
+    """What passed every check, and where it came from, for faults that only show later."""
 
     settings: Settings
+    modules: ChosenModules
     source: Source
 
 
-class Declared(NamedTuple):
-    """One setting as `actors/settings.py` declares it."""
-
-    path: KeyPath
-    annotation: object
-    default: Any
-    metadata: Mapping[str, Any]
-
-    @property
-    def name(self) -> str:
-        """The last part of the path."""
-        return self.path[-1]
-
-
-@dataclass(slots=True)
-class Check:
-    """One reading of a configuration: what is found wrong is collected."""
-
-    source: Source
-    faults: list[ConfigFault]
-
-    def section(self, section: type[Any], table: Mapping[str, object], path: KeyPath) -> dict[str, Any]:
-        """Returns the arguments for a section's dataclass: what is given and right."""
-        hints = get_type_hints(section)
-        names = tuple(hints)
-        for name in sorted(table.keys() - hints.keys()):
-            self.wrong((*path, name), unknown_name(name, names, path))
-        given: dict[str, Any] = {}
-        for declared in _declared(section, path):
-            name = declared.name
-            if declared.path == (MODULES,):
-                given[name] = self._modules(table.get(name, {}))
-            elif is_dataclass(declared.annotation):
-                given[name] = self._inner(declared.annotation, table.get(name, {}), declared.path)
-            elif name in table:
-                self._setting(given, declared, table[name])
-            elif declared.annotation is Path:
-                given[name] = self._resolved(declared.default, declared.path)
-        return given
-
-    def finish(self) -> None:
-        """Ends the reading.
-
-        Raises:
-            ConfigError: Something is wrong; its faults are in the order of the lines.
-        """
-        if self.faults:
-            raise ConfigError(sorted(self.faults, key=lambda fault: (fault.path, fault.line or 0)))
-
-    def _inner(self, section: Any, value: object, path: KeyPath) -> object:  # noqa: ANN401 - a dataclass
-        if not isinstance(value, dict):
-            self.wrong(path, f"{shown(value)} stands where a table belongs: write [{'.'.join(path)}]")
-            value = {}
-        return section(**self.section(section, value, path))
-
-    def _setting(self, given: dict[str, Any], declared: Declared, value: object) -> None:
-        try:
-            right = checked(declared.annotation, value, declared.metadata)
-        except ValueError as error:
-            self.wrong(declared.path, f"{error}; for example: {declared.name} = {as_toml(declared.default)}")
-        else:
-            given[declared.name] = self._resolved(right, declared.path) if isinstance(right, Path) else right
-
-    def _resolved(self, path: Path, key_path: KeyPath) -> Path:
-        """A relative path is meant from where it was written: the file's folder, or the shell's."""
-        file = self.source.path
-        from_file = file is not None and not self.source.is_overridden(key_path)
-        return (file.parent / path if file is not None and from_file else path).absolute()
-
-    def _modules(self, value: object) -> Mapping[str, Mapping[str, Any]]:
-        if not isinstance(value, dict):
-            self.wrong((MODULES,), f"{shown(value)} stands where a table belongs: write [modules.NAME]")
-            return {}
-        for name, options in value.items():
-            if not isinstance(options, dict):
-                self.wrong(
-                    (MODULES, name), f"the options of a module go into a table: write [modules.{name}]"
-                )
-        return {name: options for name, options in value.items() if isinstance(options, dict)}
-
-    def wrong(self, path: KeyPath, message: str) -> None:
-        """Notes a fault."""
-        self.faults.append(self.source.fault(path, message))
-
-
-def read_configuration(path: Path | None, overrides: Sequence[str] = ()) -> Configuration:
+def read_configuration(
+    path: Path | None, overrides: Sequence[str] = (), available: Sequence[Module] | None = None
+) -> Configuration:
     """Reads and checks a configuration; what is not given has its default.
 
     Args:
         path: The TOML file; without one there are only defaults and overrides.
         overrides: Texts of the form `limits.sessions_max=100`, which win over the file.
+        available: The modules there are; None leaves `[modules]` unread, for commands that need no modules.
 
     Raises:
         ConfigError: Something is wrong; its `faults` are everything that is, in the order of the lines.
@@ -128,37 +41,10 @@ def read_configuration(path: Path | None, overrides: Sequence[str] = ()) -> Conf
     check = Check(source, list(source.faults))
     settings = Settings(**check.section(Settings, source.table, ()))
     for rule in RULES:
-        check.faults.extend(source.fault(key_path, message) for key_path, message in rule(settings))
+        for key_path, message in rule(settings):
+            check.wrong(key_path, message)
+    modules = ChosenModules((), {})
+    if available is not None:
+        modules = choose_modules(check, settings.modules, available)
     check.finish()
-    return Configuration(settings, source)
-
-
-def declared_settings(section: type[Any] = Settings, path: KeyPath = ()) -> Iterator[Declared]:
-    """Yields every setting there is, in the order of the declaration; sections are gone into."""
-    for declared in _declared(section, path):
-        if is_dataclass(declared.annotation):
-            yield from declared_settings(cast("type[Any]", declared.annotation), declared.path)
-        elif declared.path != (MODULES,):
-            yield declared
-
-
-def _declared(section: type[Any], path: KeyPath) -> Iterator[Declared]:
-    hints = get_type_hints(section)
-    for field in fields(section):
-        yield Declared((*path, field.name), hints[field.name], field.default, field.metadata)
-
-
-def unknown_name(name: str, siblings: tuple[str, ...], section: KeyPath) -> str:
-    """Says what may have been meant by a key that nothing declares."""
-    near = get_close_matches(name, siblings, n=1)
-    if near:
-        return f"there is no such setting; did you mean {near[0]}?"
-    elsewhere = [declared.path for declared in declared_settings() if declared.path[-1] == name]
-    if elsewhere and len(elsewhere[0]) > 1:
-        return f"there is no such setting here; it belongs into [{'.'.join(elsewhere[0][:-1])}]"
-    if elsewhere:
-        return "there is no such setting here; it belongs above the first [table]"
-    if len(siblings) > _SHOWN_NAMES_MAX:
-        return "there is no such setting; docs/configuration.md lists them all"
-    where = f"[{'.'.join(section)}]" if section else "the file"
-    return f"there is no such setting; {where} may hold {', '.join(siblings)}"
+    return Configuration(settings, modules, source)

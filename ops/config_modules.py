@@ -1,7 +1,7 @@
 """Which modules run, and with which options: `[modules.NAME]` held against what the modules declare.
 
-Used by the composition root and by `trouper check-config`. Each table may say `enabled`, and the module's own
-options, which are declared like the server's settings.
+Used by `ops/config.py`. Each table may say `enabled`, and the module's own options, which are declared like
+the server's settings.
 """
 
 from collections.abc import Mapping, Sequence
@@ -9,7 +9,7 @@ from difflib import get_close_matches
 from typing import Any, Final, NamedTuple
 
 from actors.module import Module
-from ops.config import MODULES, Check, Configuration
+from ops.config_check import MODULES, Check
 from ops.config_values import shown
 
 # The one option that every module has.
@@ -23,18 +23,16 @@ class ChosenModules(NamedTuple):
     options: Mapping[str, object]
 
 
-def choose_modules(configuration: Configuration, available: Sequence[Module]) -> ChosenModules:
-    """Returns the modules that are to run.
+def choose_modules(
+    check: Check, tables: Mapping[str, Mapping[str, Any]], available: Sequence[Module]
+) -> ChosenModules:
+    """Returns the modules that are to run; what is wrong is noted in the check.
 
     Args:
-        configuration: What was read.
+        check: The reading of the configuration.
+        tables: What stands in `[modules]`.
         available: The modules there are.
-
-    Raises:
-        ConfigError: Something is wrong in `[modules]`; its faults are everything that is.
     """
-    check = Check(configuration.source, [])
-    tables = configuration.settings.modules
     names = [module.name for module in available]
     for name in tables:
         if name not in names:
@@ -42,7 +40,6 @@ def choose_modules(configuration: Configuration, available: Sequence[Module]) ->
     chosen = [module for module in available if _is_enabled(check, module, tables.get(module.name, {}))]
     options = {module.name: _options(check, module, tables.get(module.name, {})) for module in available}
     _check_needs(check, chosen)
-    check.finish()
     return ChosenModules(tuple(chosen), {name: value for name, value in options.items() if value is not None})
 
 

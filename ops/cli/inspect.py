@@ -1,12 +1,13 @@
 """`trouper status`, `trouper tree` and `trouper check-config`: what can be seen without a change."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import click
 
+from actors.module import Module
 from actors.settings import Settings
 from ops.cli.options import (
     STATUS_USAGE,
@@ -19,7 +20,9 @@ from ops.cli.options import (
     write_json,
 )
 from ops.cli.rendering import render_status, render_tree
-from ops.config import declared_settings, read_configuration
+from ops.config import read_configuration
+from ops.config_check import MODULES, declared_settings
+from ops.config_modules import ENABLED, ChosenModules
 from ops.config_source import ConfigError
 from ops.config_values import as_toml
 from ops.control import ServerNotRunning, ask
@@ -56,18 +59,21 @@ def tree(config: Path | None, overrides: tuple[str, ...], as_json: bool) -> None
 @json_option
 def check_config(config: Path | None, overrides: tuple[str, ...], as_json: bool) -> None:
     """Says everything that is wrong with a configuration, or shows the settings in force."""
+    from actors import modules as shipped  # half of the server, which the other commands do not need
+
     try:
-        chosen = read_configuration(config, overrides).settings
+        chosen, modules, _ = read_configuration(config, overrides, shipped.MODULES)
     except ConfigError as error:
         if not as_json:
             raise Misconfigured(str(error)) from error
         write_json({"faults": [fault._asdict() for fault in error.faults]})
         raise click.exceptions.Exit(STATUS_USAGE) from error
+    in_force = {**dict(_settings_in_force(chosen)), **dict(_modules_in_force(modules, shipped.MODULES))}
     warnings = list(_certificate_warnings(chosen))
     if as_json:
-        write_json({"faults": [], "warnings": warnings, "settings": dict(_in_force(chosen))})
+        write_json({"faults": [], "warnings": warnings, "settings": in_force})
         return
-    for name, value in _in_force(chosen):
+    for name, value in in_force.items():
         click.echo(f"{name} = {value}")
     for warning in warnings:
         click.echo(f"# {warning}", err=True)
@@ -82,13 +88,22 @@ def _answer(command: Command, chosen: Settings) -> Any:  # noqa: ANN401 - JSON
         raise Failure(str(error)) from error
 
 
-def _in_force(chosen: Settings) -> Iterator[tuple[str, str]]:
+def _settings_in_force(chosen: Settings) -> Iterator[tuple[str, str]]:
     """Yields each setting with its value as TOML."""
     for declared in declared_settings():
         value: object = chosen
         for name in declared.path:
             value = getattr(value, name)
         yield ".".join(declared.path), as_toml(value)
+
+
+def _modules_in_force(chosen: ChosenModules, available: Sequence[Module]) -> Iterator[tuple[str, str]]:
+    """Yields for each module whether it runs, and its options."""
+    for module in available:
+        yield f"{MODULES}.{module.name}.{ENABLED}", as_toml(module in chosen.modules)
+        if module.options is not None:
+            for declared in declared_settings(module.options, (MODULES, module.name)):
+                yield ".".join(declared.path), as_toml(getattr(chosen.options[module.name], declared.name))
 
 
 def _certificate_warnings(chosen: Settings) -> Iterator[str]:

@@ -4,12 +4,13 @@ Exit status: 0 done, 1 refused or failed, 2 wrong usage or configuration, 3 no s
 """
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import IO, Any, Final, TypeVar
 
 import click
 
+from actors.module import Module
 from actors.settings import Settings
 from ops.config import Configuration, read_configuration
 from ops.config_source import ConfigError
@@ -67,10 +68,12 @@ def json_option(function: _Function) -> _Function:
     return click.option("--json", "as_json", is_flag=True, help="Write JSON, for programs.")(function)
 
 
-def configuration(config: Path | None, overrides: tuple[str, ...]) -> Configuration:
+def configuration(
+    config: Path | None, overrides: tuple[str, ...], available: Sequence[Module] | None = None
+) -> Configuration:
     """Reads the configuration, or ends the command with everything that is wrong with it."""
     try:
-        return read_configuration(config, overrides)
+        return read_configuration(config, overrides, available)
     except ConfigError as error:
         raise Misconfigured(str(error)) from error
 

@@ -39,7 +39,10 @@ def serve(config: Path | None, overrides: tuple[str, ...], demo: bool) -> None:
 
     The words "trouper ready" appear on standard error once every listener accepts.
     """
-    chosen = configuration(config, overrides)
+    from actors.modules import MODULES
+    from ops.server import run_server  # the whole server, which no other command needs
+
+    chosen = configuration(config, overrides, MODULES)
     settings = chosen.settings
     logger = make_logger(settings.log, sys.stderr)
     try:
@@ -49,8 +52,6 @@ def serve(config: Path | None, overrides: tuple[str, ...], demo: bool) -> None:
             _demonstrate(settings)
     except (CertificateError, OSError, Refusal) as error:
         raise Failure(str(error)) from error
-    from ops.server import run_server  # the whole server, which no other command needs
-
     raise click.exceptions.Exit(run_server(chosen, certificates, logger))
 
 

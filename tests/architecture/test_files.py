@@ -11,6 +11,7 @@ from tests.architecture.sources import FOLDERS, ROOT, Source, complain, sources
 # Modules without a test file of their own name, or folders of such (`store/memory/`), with the reason.
 TESTED_ELSEWHERE: Final[dict[str, str]] = {
     "ops/__main__.py": "two lines; the command line's tests start it",
+    "ops/config_check.py": "test_config.py and test_config_modules.py have a case for each fault",
     "ops/config_rules.py": "test_config.py has a case for each rule",
     "ops/config_source.py": "test_config.py reads every kind of file and override",
     "ops/config_values.py": "test_config.py has a case for each type of setting",

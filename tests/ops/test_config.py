@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from actors.settings import Address, Durability, LogLevel, Settings
-from ops.config import Declared, declared_settings, read_configuration
+from ops.config import read_configuration
+from ops.config_check import Declared, declared_settings
 from ops.config_source import ConfigError, ConfigFault
 from ops.config_values import as_toml, checked
 

@@ -8,7 +8,7 @@ import pytest
 from actors.module import Module
 from actors.settings import count, setting
 from ops.config import read_configuration
-from ops.config_modules import ChosenModules, choose_modules
+from ops.config_modules import ChosenModules
 from ops.config_source import ConfigError, ConfigFault
 
 
@@ -28,7 +28,7 @@ AVAILABLE = (ECHO, PING, RARE, CHOIR)
 def _chosen(folder: Path, text: str) -> ChosenModules:
     path = folder / "trouper.toml"
     path.write_text(text)
-    return choose_modules(read_configuration(path), AVAILABLE)
+    return read_configuration(path, available=AVAILABLE).modules
 
 
 def _fault(folder: Path, text: str) -> ConfigFault:
@@ -80,3 +80,15 @@ def test_choose_modules_every_fault_is_reported(tmp_path: Path) -> None:
     with pytest.raises(ConfigError) as caught:
         _chosen(tmp_path, "[modules.echo]\ntimes_max = 0\nfile = 5\n[modules.none]")
     assert [fault.line for fault in caught.value.faults] == [2, 3, 4]
+
+
+def test_choose_modules_faults_of_settings_and_modules_are_reported_together(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError) as caught:
+        _chosen(tmp_path, "domian = 1\n[modules.none]\n[limits]\nsessions_max = 0")
+    assert [fault.line for fault in caught.value.faults] == [1, 2, 4]
+
+
+def test_choose_modules_commands_that_need_none_read_none(tmp_path: Path) -> None:
+    path = tmp_path / "trouper.toml"
+    path.write_text("[modules.none]")
+    assert read_configuration(path).modules == ChosenModules((), {})

@@ -69,16 +69,18 @@ def test_check_config_without_faults_shows_what_is_in_force(tmp_path: Path) -> N
     result = _trouper("check-config", "--config", _file(tmp_path, "[limits]\nsessions_max = 7"))
     assert result.exit_code == 0
     assert "limits.sessions_max = 7\n" in result.stdout
+    assert "modules.ping.enabled = true\n" in result.stdout
     assert f'data_dir = "{tmp_path}/data"\n' in result.stdout
     assert result.stderr == ""
 
 
 def test_check_config_shows_every_fault_with_its_line(tmp_path: Path) -> None:
-    path = _file(tmp_path, "domian = 1\n[limits]\nsessions_max = 'x'")
+    path = _file(tmp_path, "domian = 1\n[limits]\nsessions_max = 'x'\n[modules.pin]")
     result = _trouper("check-config", "--config", path)
     assert result.exit_code == 2
     assert f"{path}:1: domian: " in result.stderr
     assert f"{path}:3: limits.sessions_max: " in result.stderr
+    assert f"{path}:4: modules.pin: there is no such module; did you mean ping?" in result.stderr
 
 
 def test_check_config_as_json_has_faults_as_objects(tmp_path: Path) -> None:

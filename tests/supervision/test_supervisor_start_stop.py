@@ -7,7 +7,7 @@ import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
 from supervision.child_spec import BRUTAL_KILL, INFINITY, Restart
-from supervision.exit_reason import Crashed, Killed, Normal, Shutdown, sole_cause
+from supervision.exit_reason import Crashed, Killed, Normal, Shutdown
 from supervision.report import ChildStarted, ShutdownFailed, StartFailed
 from supervision.slot import Slot, Status
 from supervision.supervisor import ChildFailedToStartError, supervisor_spec
@@ -275,10 +275,3 @@ async def test_messages_left_behind_a_finish_are_kept_for_the_next_incarnation()
         await wait_all_tasks_blocked()
         assert stage.incarnations("a") == [2]
         assert stage.notes("/a") == ["before", "after"]
-
-
-def test_sole_cause_unwraps_groups_of_one() -> None:
-    inner = ValueError("x")
-    assert sole_cause(ExceptionGroup("outer", [ExceptionGroup("inner", [inner])])) is inner
-    two = ExceptionGroup("two", [inner, KeyError("y")])
-    assert sole_cause(two) is two

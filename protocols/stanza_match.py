@@ -9,7 +9,7 @@ Used by `xml_stream` and `websocket_stream`. RFC 6120 §8.
 """
 
 import re
-from typing import Final, NamedTuple
+from typing import Final
 from xml.parsers import expat
 
 from protocols.errors import JIDMalformed
@@ -20,26 +20,23 @@ from protocols.stream_limits import StreamLimits
 from protocols.xml_element import NameBudget
 from protocols.xml_faults import SEPARATOR, TAG_CELL_BYTES
 
-# Plain: names in ASCII, no blanks around `=`, no references and no blanks to be normalised in the values.
+# Plain: names in ASCII, no blanks around `=`, no references and no blanks to be normalised in the values. A
+# value is captured with its quotes; of an attribute given twice the last, which expat then refuses.
+_VALUE: Final = rb"(?:'[^'<&\t\r\n]*+'|\"[^\"<&\t\r\n]*+\")"
 _START: Final = re.compile(
     rb"[ \t\r\n]*+<(message|presence)"
-    rb"((?:[ \t\r\n]++[A-Za-z_][\w.:-]*+=(?:'[^'<&\t\r\n]*+'|\"[^\"<&\t\r\n]*+\"))*+)[ \t\r\n]*+(/?)>"
+    rb"(?:[ \t\r\n]++(?:to=(%b)|from=(%b)|type=(%b)|id=(%b)|xml:lang=(%b)|xmlns=(%b)"
+    rb"|[A-Za-z_][\w.:-]*+=%b))*+"
+    rb"[ \t\r\n]*+(/?)>" % ((_VALUE,) * 7)
 )
-_ATTRIBUTE: Final = re.compile(r"([A-Za-z_][\w.:-]*+)=(?:'([^']*+)'|\"([^\"]*+)\")", re.ASCII)
 _KINDS: Final = {kind.value.encode(): kind for kind in StanzaKind}
 _END_TAGS: Final = {kind.value.encode(): f"</{kind.value}>".encode() for kind in StanzaKind}
-
-
-class Match(NamedTuple):
-    """A stanza and the offset behind it."""
-
-    stanza: Stanza
-    end: int
+_NAMESPACES: Final = (None, f"'{CLIENT}'".encode(), f'"{CLIENT}"'.encode())
 
 
 def match_stanza(
     data: bytes, position: int, limits: StreamLimits, bytes_max: int, names: NameBudget
-) -> Match | None:
+) -> tuple[Stanza, int] | None:
     """Return the stanza that begins at `position`, after any blanks, if it is whole and plain.
 
     Args:
@@ -48,11 +45,16 @@ def match_stanza(
         limits: For depth and attributes.
         bytes_max: How long the stanza may be.
         names: For whoever looks inside the stanza.
+
+    Returns:
+        The stanza, and the offset behind it.
     """
     tag = _START.match(data, position)
     if tag is None:
         return None
-    name, written, empty = tag.groups()
+    name, to, sender, type, id, lang, namespace, empty = tag.groups()
+    if namespace not in _NAMESPACES:
+        return None
     start = tag.start(1) - 1
     end = tag.end()
     if not empty:
@@ -68,11 +70,21 @@ def match_stanza(
         return None
     try:
         expat.ParserCreate("utf-8", SEPARATOR).Parse(frame, True)
-        attributes = {key: single or double for key, single, double in _ATTRIBUTE.findall(written.decode())}
-        stanza = _stanza(_KINDS[name], attributes, frame, names)
+        stanza = Stanza(
+            _KINDS[name],
+            None if to is None else parse_jid(to[1:-1].decode()),
+            None if sender is None else parse_jid(sender[1:-1].decode()),
+            "" if type is None else type[1:-1].decode(),
+            None if id is None else id[1:-1].decode(),
+            None if lang is None else lang[1:-1].decode(),
+            frame,
+            None,
+            0,
+            names,
+        )
     except (expat.ExpatError, JIDMalformed):
         return None
-    return None if stanza is None else Match(stanza, end)
+    return stanza, end
 
 
 def _is_plain(frame: bytes, limits: StreamLimits, bytes_max: int) -> bool:
@@ -80,25 +92,7 @@ def _is_plain(frame: bytes, limits: StreamLimits, bytes_max: int) -> bool:
     return (
         len(frame) <= bytes_max
         and frame.count(b"=") <= limits.attributes_max
-        and frame.count(b"</") < limits.depth_max
+        and frame.count(b"<") < 2 * limits.depth_max
         and not (b"!" in frame and b"<!" in frame)
         and not (b"?" in frame and b"<?" in frame)
-    )
-
-
-def _stanza(kind: StanzaKind, attributes: dict[str, str], frame: bytes, names: NameBudget) -> Stanza | None:
-    attribute = attributes.get
-    if attribute("xmlns", CLIENT) != CLIENT:
-        return None
-    to = attribute("to")
-    sender = attribute("from")
-    return Stanza(
-        kind,
-        None if to is None else parse_jid(to),
-        None if sender is None else parse_jid(sender),
-        attribute("type", ""),
-        attribute("id"),
-        attribute("xml:lang"),
-        frame,
-        names=names,
     )

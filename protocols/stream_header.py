@@ -18,8 +18,6 @@ from protocols.stream_limits import StreamLimits
 from protocols.xml_faults import SEPARATOR, fault_of, new_parser, policy_violation
 from protocols.xml_frame import LANG
 
-_LESS_THAN: Final = ord("<")
-_ASCII_END: Final = 0x80
 _PROLOG: Final = re.compile(rb"\s*+(?:<\?.*?\?>\s*+)*+", re.DOTALL)
 
 
@@ -50,7 +48,7 @@ class HeaderScanner:
         self._limits = limits
         self._root = _Root()
         self._parser = new_parser()
-        self._parser.XmlDeclHandler = _check_encoding
+        self._parser.XmlDeclHandler = _check_declared_encoding
         self._parser.StartNamespaceDeclHandler = self._root.on_declaration
         self._parser.StartElementHandler = self._root.on_start
 
@@ -66,34 +64,36 @@ class HeaderScanner:
         before = len(self.fed)
         piece = data[position : position + self._limits.header_bytes_max - before]
         self.fed += piece
-        self._check_beginning()
+        self._check_encoding()
+        # A DTD is refused before expat sees it: expat would go on behind what a handler has refused, and
+        # expand whatever entities the DTD declares.
+        prolog_end = self._prolog_end()
+        has_dtd = self.fed.startswith(b"<!", prolog_end)
+        if has_dtd:
+            piece = piece[: max(prolog_end - before, 0)]
         try:
             self._parser.Parse(piece, False)
         except (expat.ExpatError, RemoteProtocolError) as error:
             if not self._root.name:
                 raise self._fault(error) from None
             # The fault lies behind the header: whoever reads on from its end will meet it again.
+        if has_dtd:
+            raise RemoteProtocolError(StreamCondition.RESTRICTED_XML, "a document type or comment")
         if self._root.name:
-            start = self._prolog_end()
-            end = splice.tag_end(self.fed, start)
-            tag = self.fed[start:end]
+            end = splice.tag_end(self.fed, prolog_end)
+            tag = self.fed[prolog_end:end]
             return OpenedHeader(self._header(tag), position + end - before, tag.endswith(b"/>"))
         if len(self.fed) >= self._limits.header_bytes_max:
             raise policy_violation(f"a stream header of more than {self._limits.header_bytes_max} bytes")
         return None
 
-    def _check_beginning(self) -> None:
-        """Refuse what expat may not see: other encodings, which it would guess, and the start of a DTD.
-
-        Expat goes on with the rest of the bytes when a handler has refused something, and would expand
-        whatever entities a DTD declares.
-        """
-        if self.fed[0] != _LESS_THAN or self.fed.startswith(b"<\0"):
-            is_ascii = 0 < self.fed[0] < _ASCII_END and not self.fed.startswith(b"<\0")
-            condition = StreamCondition.NOT_WELL_FORMED if is_ascii else StreamCondition.UNSUPPORTED_ENCODING
-            raise RemoteProtocolError(condition, "a stream that does not begin with a tag in UTF-8")
-        if self.fed.startswith(b"<!", self._prolog_end()):
-            raise RemoteProtocolError(StreamCondition.RESTRICTED_XML, "a document type or comment")
+    def _check_encoding(self) -> None:
+        """Refuse what can begin a stream in UTF-16, or a byte order mark: expat would go along with it."""
+        first = self.fed[:1]
+        if not first.isascii() or first == b"\0" or self.fed[:2] == b"<\0":
+            raise RemoteProtocolError(StreamCondition.UNSUPPORTED_ENCODING, "only UTF-8 is served")
+        if first != b"<":
+            raise RemoteProtocolError(StreamCondition.NOT_WELL_FORMED, "a stream begins with a tag")
 
     def _prolog_end(self) -> int:
         found = _PROLOG.match(self.fed)
@@ -168,7 +168,7 @@ def checked_address(text: str | None) -> JID | None:
         raise RemoteProtocolError(StreamCondition.IMPROPER_ADDRESSING, str(error)) from None
 
 
-def _check_encoding(_version: str, encoding: str | None, _standalone: int) -> None:
+def _check_declared_encoding(_version: str, encoding: str | None, _standalone: int) -> None:
     if encoding is not None and encoding.upper() != "UTF-8":
         raise RemoteProtocolError(
             StreamCondition.UNSUPPORTED_ENCODING, f"only UTF-8 is served, not {encoding}"

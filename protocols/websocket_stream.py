@@ -80,8 +80,8 @@ class WebSocketStream:
     def _read(self, data: bytes) -> Event | None:
         if self.header is not None:
             found = match_stanza(data, 0, self._limits, self._bytes_max, self._names)
-            if found is not None and found.end == len(data):
-                return StanzaReceived(found.stanza)
+            if found is not None and found[1] == len(data):
+                return StanzaReceived(found[0])
         data = data.strip(b" \t\r\n")
         if not data:
             return None  # a keep-alive, as over TCP

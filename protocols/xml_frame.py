@@ -125,31 +125,33 @@ class FrameScanner:
 
     def _take(self, piece: bytes) -> int | None:
         """Give a piece to the parser; return how much of it belongs to the element, if that ends in it."""
-        assert self._parser is not None, "the element has ended or failed"
+        parser = self._parser
+        assert parser is not None, "the element has ended or failed"
         try:
-            self._parser.Parse(piece, False)
-        except (expat.ExpatError, RemoteProtocolError) as error:
+            parser.Parse(piece, False)
+        except RemoteProtocolError:  # from a handler
             if self._end_index is None:
-                return self._recover(error, piece)
-            # The fault lies behind the element: whoever reads on from its end will meet it again.
+                self._parser = None
+                raise
+        except expat.ExpatError as error:
+            if self._end_index is None:
+                return self._recover(error, parser.ErrorByteIndex, piece)
+        # A fault behind the element is met again by whoever reads on from its end.
         if self._end_index is not None:
             return self._finish(piece)
         self._buffer += piece
         taken = len(self._buffer)
         if taken >= self._bytes_max:
             raise self._failed(policy_violation(f"an element of more than {self._bytes_max} bytes"))
-        if taken % TAG_CELL_BYTES == 0 and taken - self._parser.CurrentByteIndex >= TAG_CELL_BYTES:
+        if taken % TAG_CELL_BYTES == 0 and taken - parser.CurrentByteIndex >= TAG_CELL_BYTES:
             raise self._failed(policy_violation(f"a tag of more than {TAG_CELL_BYTES} bytes"))
         return None
 
-    def _recover(self, error: expat.ExpatError | RemoteProtocolError, piece: bytes) -> int | None:
+    def _recover(self, error: expat.ExpatError, index: int, piece: bytes) -> int | None:
         """Start over where the element uses prefixes of the stream header; fail otherwise."""
-        if isinstance(error, RemoteProtocolError):
-            raise self._failed(error)
         taken = bytes(self._buffer) + piece
         if error.code != UNBOUND_PREFIX or not self._declarations:
-            assert self._parser is not None
-            raise self._failed(fault_of(error, taken, self._parser.ErrorByteIndex)) from None
+            raise self._failed(fault_of(error, taken, index)) from None
         added = b"".join(
             splice.attribute(f"xmlns:{prefix}", namespace)
             for prefix, namespace in self._declarations.items()

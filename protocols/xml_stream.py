@@ -153,8 +153,8 @@ class XMLStream:
             if self._is_plain and self._scanner is None:
                 found = match_stanza(data, position, self._limits, self._bytes_max, self._names)
                 if found is not None:
-                    events.append(StanzaReceived(found.stanza))
-                    position = found.end
+                    stanza, position = found
+                    events.append(StanzaReceived(stanza))
                     continue
             position = self._step(data, position, events)
 

@@ -7,7 +7,6 @@ does not read, what is left waits until the connection's actor is told that the 
 
 from __future__ import annotations
 
-from collections import deque
 from typing import TYPE_CHECKING, Final, Protocol, final
 
 from actors.port import HUNG_UP, Port, PortClosedError
@@ -52,7 +51,7 @@ class PortOutlet:
         self.bytes_pending = 0
         self.is_broken = False
         self.on_drained: Callable[[], None] | None = None
-        self._pending: deque[bytes] = deque()
+        self._pending: list[bytes] = []
         self._is_blocked = False
 
     def append(self, data: bytes) -> None:
@@ -87,19 +86,23 @@ class PortOutlet:
             return
         self.bytes_pending -= sent
         if sent < len(data):
-            self._pending.appendleft(data[sent:])
+            self._pending.insert(0, data[sent:])
             self._is_blocked = True
 
     def _take(self) -> bytes:
+        """The next piece to write: everything, or about as much as one write can take."""
         pending = self._pending
-        if len(pending) == 1:
-            return pending.popleft()
-        pieces, size = [], 0
-        while pending and size < WRITE_BYTES_MAX:
-            piece = pending.popleft()
-            pieces.append(piece)
-            size += len(piece)
-        return b"".join(pieces)
+        if self.bytes_pending <= WRITE_BYTES_MAX:
+            data = pending[0] if len(pending) == 1 else b"".join(pending)
+            pending.clear()
+            return data
+        count = size = 0
+        while size < WRITE_BYTES_MAX:
+            size += len(pending[count])
+            count += 1
+        data = b"".join(pending[:count])
+        del pending[:count]
+        return data
 
     def abandon(self) -> None:
         """Nothing will be written any more: forget what waits, and let nobody wait for it."""

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from typing import Protocol
 
     from actors.module import Module
-    from actors.settings import Settings
+    from actors.settings import Address, Settings
     from actors.world import World
     from protocols.framing import Framing
     from protocols.negotiation_values import LoginFailed
@@ -91,6 +91,7 @@ class Server:
         self.accounts = Accounts(self)
         self.modules = ModuleHost(self, modules, options)
         self.connections_by_address: dict[str, int] = {}
+        self.listening: dict[str, Address] = {}  # by listener; where port 0 was asked for, what it became
         self._numbers = itertools.count(1)
         self._names = NameBudget(_declared_names(modules), limits.names_max)
         self._stream_limits = StreamLimits(

@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 class TcpState(ConnectionState):
     """What outlives an incarnation."""
 
+    __slots__ = ("has_hung_up", "is_handshaking", "port", "port_outlet", "stream", "was_direct")
+
     def __init__(self, port: Port, setup: Setup, stream: XMLStream) -> None:
         self.port_outlet = PortOutlet(port, setup.framing)
         super().__init__(self.port_outlet, setup, port.peer)

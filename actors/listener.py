@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final, NoReturn, final
 
 import trio
 
+from actors.settings import Address
 from supervision.actor import Actor
 from supervision.child_spec import ChildSpec
 from supervision.dynamic_supervisor import NotAcceptingError
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from actors.server import Server
-    from actors.settings import Address
     from supervision.exit_reason import ExitReason
     from supervision.slot import Slot
 
@@ -59,6 +59,8 @@ class Listener(Actor[NoReturn, None]):
             OSError: the address cannot be had; the error names it.
         """
         self._socket: socket.socket = self.slot.keep(lambda: listen(self._address))
+        host, port = self._socket.getsockname()[:2]
+        self._server.listening[self.slot.spec.id] = Address(host, port)
 
     async def run(self) -> ExitReason:
         """Accept until asked to stop."""

@@ -13,7 +13,6 @@ from structlog.typing import FilteringBoundLogger
 
 from actors.modules import MODULES
 from actors.server import Server
-from actors.settings import Settings
 from actors.tree import root_spec
 from actors.world import real_world
 from ops.config import Configuration
@@ -41,19 +40,20 @@ async def _run(chosen: Configuration, certificates: Certificates, logger: Filter
     reason: ExitReason | None = None
     async with trio.open_nursery() as nursery:
         nursery.start_soon(_heed_signals, nursery, certificates, logger)
-        nursery.start_soon(_announce, tree, chosen.settings, logger)
+        nursery.start_soon(_announce, tree, server, logger)
         reason = await tree.run()
         nursery.cancel_scope.cancel()
     return _exit_status(reason, logger)
 
 
-async def _announce(tree: Tree, settings: Settings, logger: FilteringBoundLogger) -> None:
+async def _announce(tree: Tree, server: Server, logger: FilteringBoundLogger) -> None:
     """Says that the server is ready once every listener accepts."""
     await tree.wait_started()
     gc.collect()
     gc.freeze()  # a full collection is a long pause; what is there now stays
-    addresses = ", ".join(str(address) for address in settings.addresses)
-    logger.info("trouper ready", domain=settings.domain, listening=addresses)
+    # Each way in by its name in the settings, with the port that the system chose where none was given.
+    ways = ", ".join(f"{id_.partition(':')[0]} {address}" for id_, address in server.listening.items())
+    logger.info("trouper ready", domain=server.domain.full, listening=ways)
 
 
 async def _heed_signals(

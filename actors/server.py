@@ -99,6 +99,7 @@ class Server:
             stanza_bytes_before_auth_max=limits.stanza_bytes_before_auth_max,
             names_max=limits.names_max,
         )
+        self._setups: dict[tuple[type[Framing], SessionBits], Setup] = {}
         self._decoy_secret = world.new_token().encode()
 
     def next_number(self) -> int:
@@ -112,7 +113,14 @@ class Server:
         return XMLStream(self._stream_limits, self._names)
 
     def stream_setup(self, framing: Framing, bits: SessionBits) -> Setup:
-        """What a stream that begins with these bits may negotiate."""
+        """What all streams that begin with these bits may negotiate; made once, since each of them holds it."""
+        key = type(framing), bits
+        setup = self._setups.get(key)
+        if setup is None:
+            setup = self._setups[key] = self._new_setup(framing, bits)
+        return setup
+
+    def _new_setup(self, framing: Framing, bits: SessionBits) -> Setup:
         if self.settings.registration.open:
             bits |= SessionBits.REGISTRATION_OPEN
         if not self.settings.auth.require_tls or SessionBits.SECURE in bits:

@@ -55,7 +55,8 @@ class Store(Protocol):
     def users(self, after: str | None, count_max: int) -> list[str]:
         """Return the next page of account names in a fixed order that is not alphabetical.
 
-        Starts after the name given, whether or not it still exists. The page is empty at the end.
+        Starts after the name given, whether or not it still exists. The page is empty at the end. A page of
+        more than some thousands may take longer than the driver waits.
         """
 
     def pending(self, owner: str, after_seq: int, up_to_seq: int, count_max: int) -> list[LogRecord]:

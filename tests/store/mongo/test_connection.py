@@ -49,9 +49,14 @@ def test_closing_twice_or_before_opening_does_nothing() -> None:
 def test_close_in_the_middle_of_a_call_makes_it_unavailable(mongodb_uri: str) -> None:
     """Another thread closes the store while this one is at work."""
     connection = connection_to(mongodb_uri)
-    with pytest.raises(StoreUnavailable) as failure, connection.database(Stage.FIRST_WRITE) as database:  # noqa: PT012
-        connection.close()
-        database.command("ping")
+
+    def ping_a_closed_client() -> None:
+        with connection.database(Stage.FIRST_WRITE) as database:
+            connection.close()
+            database.command("ping")
+
+    with pytest.raises(StoreUnavailable) as failure:
+        ping_a_closed_client()
     assert failure.value.outcome_unknown
 
 

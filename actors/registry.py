@@ -56,6 +56,7 @@ class Registry(Actor[RegistryMessage, RegistryMessage]):
     def __init__(self, slot: Slot[RegistryMessage], server: Server) -> None:
         super().__init__(slot)
         self._server = server
+        server.registry = slot.ref
 
     async def init(self) -> None:
         """Whatever the predecessor left is made anew."""

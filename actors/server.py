@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from typing import Protocol
 
     from actors.module import Module
+    from actors.registry import RegistryMessage
     from actors.settings import Address, Settings
     from actors.world import World
     from protocols.framing import Framing
@@ -71,6 +72,7 @@ class Server:
         modules: Sequence[Module],
         options: Mapping[str, object],
         note: Callable[[object], None],
+        secret: bytes,
     ) -> None:
         limits = settings.limits
         self.settings = settings
@@ -79,6 +81,7 @@ class Server:
         self.note = note
         self.domain: JID = parse_jid(settings.domain)
         self.directory = Directory()
+        self.registry: Ref[RegistryMessage] | None = None  # set by the registry itself
         self.ports = PortTable()
         self.store = StoreAccess(world.readers)
         self.login_throttle = LoginThrottle(
@@ -100,7 +103,7 @@ class Server:
             names_max=limits.names_max,
         )
         self._setups: dict[tuple[type[Framing], SessionBits], Setup] = {}
-        self._decoy_secret = world.new_token().encode()
+        self._decoy_secret = secret
 
     def next_number(self) -> int:
         """A number for the id of a child that comes and goes."""
@@ -113,7 +116,7 @@ class Server:
         return XMLStream(self._stream_limits, self._names)
 
     def stream_setup(self, framing: Framing, bits: SessionBits) -> Setup:
-        """What all streams that begin with these bits may negotiate; made once, since each of them holds it."""
+        """What all streams that begin with these bits may negotiate; made once, as each of them holds it."""
         key = type(framing), bits
         setup = self._setups.get(key)
         if setup is None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, TypeVar, final
 
+from actors.store_batcher import BatcherState
 from actors.store_messages import BatcherMessage, Commit
 from store.errors import StoreUnavailable
 from supervision.reply import Reply
@@ -63,6 +64,14 @@ class StoreAccess:
         if self._driver is None:
             raise StoreUnavailable("the database has not been started yet")
         return self._driver
+
+    @property
+    def is_away(self) -> bool:
+        """Whether the database does not answer just now."""
+        if self._driver is None or self._batcher is None:
+            return True
+        state = self._batcher.slot.state
+        return isinstance(state, BatcherState) and state.away_since is not None
 
     def read(self, query: Callable[[Store], R]) -> Reply[R]:
         """Run a query in a thread; a `StoreUnavailable` comes in the reply."""

@@ -21,7 +21,7 @@ from supervision.timers import timers_spec
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from actors.server import Server
 
@@ -33,8 +33,8 @@ Past that the process ends and whoever runs it starts it anew.
 STORE_INTENSITY: Final = Intensity(restarts=10, period_seconds=60.0)
 
 
-def root_spec(server: Server, say: Callable[[str], None]) -> ChildSpec:
-    """The whole tree."""
+def root_spec(server: Server, say: Callable[[str], None], ops: Sequence[ChildSpec] = ()) -> ChildSpec:
+    """The whole tree; `ops` are the children through which people look into it."""
     return supervisor_spec(
         "root",
         [
@@ -46,6 +46,7 @@ def root_spec(server: Server, say: Callable[[str], None]) -> ChildSpec:
             server.jobs.spec(),
             port_driver_spec(server.ports),
             server.connections.spec(),
+            supervisor_spec("ops", ops),
             listeners_spec(server),
         ],
         strategy=Strategy.ONE_FOR_ONE,

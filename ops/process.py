@@ -5,6 +5,7 @@ Used by `trouper serve`.
 
 import os
 import resource
+import secrets
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
@@ -13,6 +14,7 @@ from actors.settings import Settings
 
 # Open files beside those of the connections: database, listeners, logs, the interpreter's own.
 OTHER_FILES: Final = 256
+_SECRET_BYTES: Final = 32
 # Readable by others, a data directory tells passwords' keys and everybody's messages.
 _OTHERS: Final = 0o077
 
@@ -45,3 +47,21 @@ def _open_files(wanted: int) -> Iterator[str]:
                 f"only {soft} files may be open at a time, limits.connections_max needs {wanted}: raise the "
                 f"limit (ulimit -n, or LimitNOFILE in a systemd unit)"
             )
+
+
+def server_secret(data_dir: Path) -> bytes:
+    """Returns random bytes of this server's own, the same after every restart; made at the first start.
+
+    Salts for accounts that do not exist are derived from it, so that nobody can tell them from those that do.
+
+    Raises:
+        OSError: The file cannot be read or made.
+    """
+    path = data_dir / "secret"
+    if not path.exists():
+        new = path.with_suffix(".new")
+        new.unlink(missing_ok=True)
+        new.touch(mode=0o600)
+        new.write_bytes(secrets.token_bytes(_SECRET_BYTES))
+        new.rename(path)
+    return path.read_bytes()

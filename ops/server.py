@@ -6,17 +6,20 @@ Used by `trouper serve`. SIGTERM and SIGINT stop the tree in order, SIGHUP reads
 import gc
 import signal
 from datetime import UTC, datetime
+from importlib.metadata import version
 from typing import Final
 
 import trio
 from structlog.typing import FilteringBoundLogger
 
-from actors.modules import MODULES
 from actors.server import Server
 from actors.tree import root_spec
 from actors.world import real_world
 from ops.config import Configuration
+from ops.control_server import Control, control_spec
+from ops.process import server_secret
 from ops.reports import Reporter
+from ops.status import Status
 from ops.tls import CertificateError, Certificates
 from supervision.exit_reason import ExitReason, Shutdown, describe
 from supervision.runtime import Runtime
@@ -33,10 +36,20 @@ def run_server(chosen: Configuration, certificates: Certificates, logger: Filter
 
 
 async def _run(chosen: Configuration, certificates: Certificates, logger: FilteringBoundLogger) -> int:
+    settings = chosen.settings
     reporter = Reporter(logger)
-    runtime = Runtime(report=reporter.report)
-    server = Server(chosen.settings, real_world(), certificates, MODULES, {}, reporter.note)
-    tree = Tree(root_spec(server, logger.info), runtime)
+    server = Server(
+        settings,
+        real_world(),
+        certificates,
+        chosen.modules.modules,
+        chosen.modules.options,
+        note=reporter.note,
+        secret=server_secret(settings.data_dir),
+    )
+    control = Control(server, Status(server, reporter, version("trouper")))
+    ops = [control_spec(control, settings.data_dir)]
+    tree = Tree(root_spec(server, logger.info, ops), Runtime(report=reporter.report))
     reason: ExitReason | None = None
     async with trio.open_nursery() as nursery:
         nursery.start_soon(_heed_signals, nursery, certificates, logger)

@@ -1,0 +1,212 @@
+"""The running server's end of the control socket: an actor that answers the command line.
+
+The socket lies in the data directory and is for its owner only. Each connection asks one thing after another,
+one JSON object a line; see `control_protocol`.
+"""
+
+import socket
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final, NoReturn, final
+
+import trio
+
+from actors.server import Server
+from ops.accounts import account_name
+from ops.control import control_address
+from ops.control_protocol import (
+    REQUEST_BYTES_MAX,
+    SOCKET_NAME,
+    USERS_PER_ANSWER_MAX,
+    Command,
+    Refusal,
+    Request,
+    decode_request,
+    encode_refusal,
+    encode_result,
+)
+from ops.status import Status
+from protocols.jid import JID, parse_jid
+from protocols.sasl.keys import PasswordUnusable
+from store.errors import StoreError
+from supervision.actor import Actor
+from supervision.child_spec import ChildSpec
+from supervision.exit_reason import ExitReason
+from supervision.reply import CallError
+from supervision.slot import Slot
+from supervision.tree import NodeSnapshot, snapshot
+
+BACKLOG: Final = 16
+IDLE_SECONDS_MAX: Final = 60.0
+"""How long a connection may be silent."""
+QUERY_SECONDS_MAX: Final = 20.0
+
+Handler = Callable[["Control", Request], Awaitable[object]]
+
+
+@final
+class Control:
+    """What the handlers need."""
+
+    def __init__(self, server: Server, status: Status) -> None:
+        self.server = server
+        self.status = status
+        self.root: Slot[Any] | None = None
+
+    async def answer(self, line: bytes) -> bytes:
+        """Answers one line with one line."""
+        try:
+            request = decode_request(line)
+            return encode_result(await _HANDLERS[request.command](self, request))
+        except Refusal as refusal:
+            return encode_refusal(refusal)
+        except (PasswordUnusable, StoreError, CallError) as error:
+            return encode_refusal(Refusal(str(error)))
+
+    def account(self, request: Request) -> JID:
+        """Returns the account that a request names.
+
+        Raises:
+            Refusal: It names none.
+        """
+        return parse_jid(account_name(request.text("jid"), self.server.domain.full))
+
+
+async def _add(control: Control, request: Request) -> object:
+    jid = control.account(request)
+    if not await control.server.accounts.create(jid, request.text("password")):
+        raise Refusal(
+            f"there is an account {jid} already; its password is changed by: trouper user passwd {jid}"
+        )
+    return {"jid": jid.bare}
+
+
+async def _delete(control: Control, request: Request) -> object:
+    jid = control.account(request)
+    if not await control.server.accounts.delete(jid):
+        raise Refusal(f"there is no account {jid}")
+    return {"jid": jid.bare}
+
+
+async def _set_password(control: Control, request: Request) -> object:
+    jid = control.account(request)
+    if not await control.server.accounts.set_password(jid, request.text("password")):
+        raise Refusal(f"there is no account {jid}")
+    return {"jid": jid.bare}
+
+
+async def _list(control: Control, request: Request) -> object:
+    after = request.arguments.get("after")
+    start = after if isinstance(after, str) else None
+    query = control.server.store.read(lambda store: store.users(start, USERS_PER_ANSWER_MAX))
+    names = await query.wait(QUERY_SECONDS_MAX)
+    return {"users": names, "next": names[-1] if len(names) == USERS_PER_ANSWER_MAX else None}
+
+
+async def _status(control: Control, _request: Request) -> object:
+    return await control.status.read()
+
+
+async def _tree(control: Control, _request: Request) -> object:
+    assert control.root is not None
+    return _as_object(snapshot(control.root))
+
+
+def _as_object(node: NodeSnapshot) -> dict[str, object]:
+    return {**node._asdict(), "children": [_as_object(child) for child in node.children]}
+
+
+_HANDLERS: Final[Mapping[Command, Handler]] = {
+    Command.USER_ADD: _add,
+    Command.USER_DELETE: _delete,
+    Command.USER_PASSWD: _set_password,
+    Command.USER_LIST: _list,
+    Command.STATUS: _status,
+    Command.TREE: _tree,
+}
+
+
+@final
+class ControlListener(Actor[NoReturn, None]):
+    """Listens, and answers each connection in a task of its own; one that fails ends alone."""
+
+    def __init__(self, slot: Slot[NoReturn], control: Control, data_dir: Path) -> None:
+        super().__init__(slot)
+        self._control = control
+        self._data_dir = data_dir
+        control.root = _root_of(slot)
+
+    async def init(self) -> None:
+        """Listens; a socket that a killed server left behind is replaced.
+
+        Raises:
+            OSError: The socket cannot be made.
+        """
+        self._socket: socket.socket = self.slot.keep(lambda: _listen(self._data_dir))
+
+    async def run(self) -> ExitReason:
+        """Accepts until asked to stop."""
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._accept, nursery)
+            while self.mailbox.stop is None:
+                await self.mailbox.wait()
+            nursery.cancel_scope.cancel()
+        assert self.mailbox.stop is not None
+        return self.mailbox.stop
+
+    async def _accept(self, nursery: trio.Nursery) -> None:
+        listening = trio.socket.from_stdlib_socket(self._socket.dup())
+        while True:
+            accepted, _address = await listening.accept()
+            nursery.start_soon(self._converse, trio.SocketStream(accepted))
+
+    async def _converse(self, stream: trio.SocketStream) -> None:
+        """Answers until the other side leaves, falls silent or says too much."""
+        buffer = bytearray()
+        with trio.move_on_after(IDLE_SECONDS_MAX) as idle:
+            async with stream:
+                try:
+                    async for data in stream:
+                        idle.deadline = trio.current_time() + IDLE_SECONDS_MAX
+                        buffer += data
+                        while b"\n" in buffer:
+                            line, _, rest = bytes(buffer).partition(b"\n")
+                            buffer = bytearray(rest)
+                            self.slot.handled += 1
+                            await stream.send_all(await self._control.answer(line))
+                        if len(buffer) > REQUEST_BYTES_MAX:
+                            return
+                except trio.BrokenResourceError:
+                    return  # the other side has gone
+
+    async def terminate(self, _reason: ExitReason) -> None:
+        """Takes the socket away, so that nobody thinks a server runs here."""
+        self._socket.close()
+        self.slot.state = None
+        (self._data_dir / SOCKET_NAME).unlink(missing_ok=True)
+
+    def decide(self, message: NoReturn) -> Sequence[None]:
+        """It has no messages."""
+        return message
+
+
+def _listen(data_dir: Path) -> socket.socket:
+    (data_dir / SOCKET_NAME).unlink(missing_ok=True)
+    listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    listening.setblocking(False)
+    with control_address(data_dir) as address:
+        listening.bind(address)
+    (data_dir / SOCKET_NAME).chmod(0o600)
+    listening.listen(BACKLOG)
+    return listening
+
+
+def _root_of(slot: Slot[Any]) -> Slot[Any]:
+    while slot.parent is not None:
+        slot = slot.parent
+    return slot
+
+
+def control_spec(control: Control, data_dir: Path) -> ChildSpec:
+    """The child spec."""
+    return ChildSpec("control", lambda slot: ControlListener(slot, control, data_dir))

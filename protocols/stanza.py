@@ -130,9 +130,10 @@ def stamped(stanza: Stanza, sender: JID, lang: str | None = None) -> Stanza:
     added = attribute("from", sender.full)
     if stanza.sender is not None:
         span = splice.find_attribute(data, b"from")
-        if span is not None and span.value == added[len(" from='") : -1]:
+        assert span is not None, "what has a sender has a `from`"
+        if span.value == added[len(" from='") : -1]:
             added = b""
-        elif span is not None:
+        else:
             data = data[: span.start] + data[span.end :]
     if stanza.lang is None and lang:
         added += attribute("xml:lang", lang)

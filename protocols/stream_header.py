@@ -5,6 +5,7 @@ Used by `xml_stream`. Parsed by an expat of its own, as it comes, and checked: R
 """
 
 import re
+from types import MappingProxyType
 from typing import Final, NamedTuple, final
 from xml.parsers import expat
 
@@ -128,7 +129,7 @@ class HeaderScanner:
             attribute("version"),
             attribute(LANG),
             CLIENT,
-            declarations,
+            MappingProxyType(declarations),
             tag[1 : splice.name_end(tag)].decode(),
         )
 

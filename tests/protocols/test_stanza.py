@@ -10,6 +10,7 @@ from protocols.stanza import (
     Fanout,
     Stanza,
     StanzaKind,
+    addressed,
     as_framed,
     build_error,
     build_iq,
@@ -106,6 +107,19 @@ def test_fanout_writes_both_addresses_for_each_recipient() -> None:
 def test_readdressed_replaces_both_addresses() -> None:
     stanza = readdressed(received(b"<presence to='a.b'/>"), ROMEO, JULIET)
     assert stanza.data == b"<presence from='romeo@example.net/orchard' to='juliet@example.com/balcony'/>"
+
+
+def test_readdressed_adds_what_was_not_there() -> None:
+    assert readdressed(received(b"<presence/>"), ROMEO, JULIET).data == (
+        b"<presence from='romeo@example.net/orchard' to='juliet@example.com/balcony'/>"
+    )
+
+
+def test_addressed_leaves_the_bytes() -> None:
+    """A stanza that named no address is routed to one; its recipient reads it as it was sent."""
+    stanza = addressed(received(b"<message><body>x</body></message>"), JULIET)
+    assert (stanza.to, stanza.data) == (JULIET, b"<message><body>x</body></message>")
+    assert readdressed(stanza, ROMEO, JULIET).data.count(b" to=") == 1
 
 
 def test_with_delay_adds_who_held_it_and_when_it_came() -> None:

@@ -16,6 +16,7 @@ import trio
 from actors.port import HUNG_UP, READABLE, WRITABLE
 from supervision.actor import Actor
 from supervision.child_spec import ChildSpec
+from supervision.runtime import Point
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -74,16 +75,18 @@ class PortTable:
             self._epoll.close()
             self._epoll = None
 
-    def signal_ready(self) -> int:
-        """Tell the owners of all ports that are ready; returns how many were."""
+    def poll(self) -> list[tuple[int, int]]:
+        """What is ready: descriptors, and what for. Whoever asks must pass it on: it is told only once."""
         assert self._epoll is not None
-        ready = self._epoll.poll(0, _READY_MAX)
+        return self._epoll.poll(0, _READY_MAX)
+
+    def signal(self, ready: list[tuple[int, int]]) -> None:
+        """Tell the owners."""
         ports = self._ports
         for fileno, events in ready:
             port = ports.get(fileno)
             if port is not None:
                 port.owner.signal(_bits(events))
-        return len(ready)
 
     def __len__(self) -> int:
         """How many ports are watched."""
@@ -114,7 +117,10 @@ class PortDriver(Actor[NoReturn, None]):
         try:
             while True:
                 await trio.lowlevel.wait_readable(epoll.fileno())
-                self.slot.handled += self._table.signal_ready()
+                ready = self._table.poll()
+                self.slot.probe(Point.BEFORE_DECIDE, ready)
+                self._table.signal(ready)
+                self.slot.handled += len(ready)
         finally:
             self._table.disarm()
 

@@ -31,6 +31,9 @@ class Command(Enum):
     - `user.list` (after: a name or null): {"users": [names], "next": the last of them, or null at the end}
     - `status`: an object of numbers and texts
     - `tree`: an object with the fields of `supervision.tree.NodeSnapshot`
+    - `fault` (kind, at, match): {"killed"}; only if the server was started with `--faults`, as are these two
+    - `fault.disarm`: {"disarmed"}
+    - `fault.count`: {"happened": {name: number}}
     """
 
     USER_ADD = "user.add"
@@ -39,6 +42,9 @@ class Command(Enum):
     USER_LIST = "user.list"
     STATUS = "status"
     TREE = "tree"
+    FAULT = "fault"
+    FAULT_DISARM = "fault.disarm"
+    FAULT_COUNT = "fault.count"
 
 
 class Request(NamedTuple):

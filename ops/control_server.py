@@ -25,6 +25,7 @@ from ops.control_protocol import (
     encode_refusal,
     encode_result,
 )
+from ops.faults import Faults
 from ops.status import Status
 from protocols.jid import JID, parse_jid
 from protocols.sasl.keys import PasswordUnusable
@@ -48,9 +49,10 @@ Handler = Callable[["Control", Request], Awaitable[object]]
 class Control:
     """What the handlers need."""
 
-    def __init__(self, server: Server, status: Status) -> None:
+    def __init__(self, server: Server, status: Status, faults: Faults | None = None) -> None:
         self.server = server
         self.status = status
+        self._faults = faults
         self.root: Slot[Any] | None = None
 
     async def answer(self, line: bytes) -> bytes:
@@ -62,6 +64,17 @@ class Control:
             return encode_refusal(refusal)
         except (PasswordUnusable, StoreError, CallError) as error:
             return encode_refusal(Refusal(str(error)))
+
+    @property
+    def faults(self) -> Faults:
+        """Faults on demand.
+
+        Raises:
+            Refusal: The server makes none.
+        """
+        if self._faults is None:
+            raise Refusal("this server makes no faults: it was not started with --faults")
+        return self._faults
 
     def account(self, request: Request) -> JID:
         """Returns the account that a request names.
@@ -112,6 +125,20 @@ async def _tree(control: Control, _request: Request) -> object:
     return _as_object(snapshot(control.root))
 
 
+async def _fault(control: Control, request: Request) -> object:
+    assert control.root is not None
+    kind, at, match = (request.text(name) for name in ("kind", "at", "match"))
+    return {"killed": control.faults.make(control.root, kind, at, match)}
+
+
+async def _disarm(control: Control, _request: Request) -> object:
+    return {"disarmed": control.faults.disarm()}
+
+
+async def _count_faults(control: Control, _request: Request) -> object:
+    return {"happened": dict(control.faults.happened)}
+
+
 def _as_object(node: NodeSnapshot) -> dict[str, object]:
     return {**node._asdict(), "children": [_as_object(child) for child in node.children]}
 
@@ -123,6 +150,9 @@ _HANDLERS: Final[Mapping[Command, Handler]] = {
     Command.USER_LIST: _list,
     Command.STATUS: _status,
     Command.TREE: _tree,
+    Command.FAULT: _fault,
+    Command.FAULT_DISARM: _disarm,
+    Command.FAULT_COUNT: _count_faults,
 }
 
 

@@ -17,6 +17,7 @@ from actors.tree import root_spec
 from actors.world import real_world
 from ops.config import Configuration
 from ops.control_server import Control, control_spec
+from ops.faults import Faults
 from ops.process import server_secret
 from ops.reports import Reporter
 from ops.status import Status
@@ -30,12 +31,26 @@ EXIT_FAILED: Final = 1
 """The status of a process whose tree gave up or did not start."""
 
 
-def run_server(chosen: Configuration, certificates: Certificates, logger: FilteringBoundLogger) -> int:
-    """Runs the server until it is told to stop, and returns the process's exit status."""
-    return trio.run(_run, chosen, certificates, logger)
+def run_server(
+    chosen: Configuration, certificates: Certificates, logger: FilteringBoundLogger, *, with_faults: bool
+) -> int:
+    """Runs the server until it is told to stop, and returns the process's exit status.
+
+    Args:
+        chosen: Its configuration.
+        certificates: For TLS.
+        logger: Where it says what happens.
+        with_faults: Whether it kills actors when asked to over the control socket.
+    """
+    return trio.run(_run, chosen, certificates, logger, with_faults)
 
 
-async def _run(chosen: Configuration, certificates: Certificates, logger: FilteringBoundLogger) -> int:
+async def _run(
+    chosen: Configuration,
+    certificates: Certificates,
+    logger: FilteringBoundLogger,
+    with_faults: bool,  # trio.run passes no keywords
+) -> int:
     settings = chosen.settings
     reporter = Reporter(logger)
     server = Server(
@@ -47,9 +62,11 @@ async def _run(chosen: Configuration, certificates: Certificates, logger: Filter
         note=reporter.note,
         secret=server_secret(settings.data_dir),
     )
-    control = Control(server, Status(server, reporter, version("trouper")))
+    runtime = Runtime(report=reporter.report)
+    faults = Faults(runtime) if with_faults else None
+    control = Control(server, Status(server, reporter, version("trouper")), faults)
     ops = [control_spec(control, settings.data_dir)]
-    tree = Tree(root_spec(server, logger.info, ops), Runtime(report=reporter.report))
+    tree = Tree(root_spec(server, logger.info, ops), runtime)
     reason: ExitReason | None = None
     async with trio.open_nursery() as nursery:
         nursery.start_soon(_heed_signals, nursery, certificates, logger)

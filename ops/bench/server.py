@@ -35,8 +35,6 @@ require_tls = false
 open = true
 [archive]
 enabled = false
-[log]
-level = "warning"
 """
 
 

@@ -34,7 +34,8 @@ Examples:
 @click.command(epilog=_EXAMPLES, short_help="Runs the server.")
 @configuration_options
 @click.option("--demo", is_flag=True, help="Prepare two accounts that are contacts, and say how to log in.")
-def serve(config: Path | None, overrides: tuple[str, ...], demo: bool) -> None:
+@click.option("--faults", is_flag=True, help="Kill actors when asked to over the control socket; for tests.")
+def serve(config: Path | None, overrides: tuple[str, ...], demo: bool, faults: bool) -> None:
     """Runs the server until SIGTERM or Ctrl-C; SIGHUP reads the certificate again.
 
     The words "trouper ready" appear on standard error once every listener accepts.
@@ -52,7 +53,7 @@ def serve(config: Path | None, overrides: tuple[str, ...], demo: bool) -> None:
             _demonstrate(settings)
     except (CertificateError, OSError, Refusal) as error:
         raise Failure(str(error)) from error
-    raise click.exceptions.Exit(run_server(chosen, certificates, logger))
+    raise click.exceptions.Exit(run_server(chosen, certificates, logger, with_faults=faults))
 
 
 def _prepare(settings: Settings, logger: FilteringBoundLogger) -> None:

@@ -199,7 +199,7 @@ class LimitSettings:
         "How many different element and attribute names from clients the XML library may remember: it never "
         "forgets one; elements with names beyond this are read by a slower one that does.",
     )
-    connections_max: int = count(25_000, "Connections at a time; further ones are closed at once.")
+    connections_max: int = count(15_000, "Connections at a time; further ones are closed at once.")
     connections_per_address_max: int = count(
         500, "Connections at a time from one IP address; loopback, where proxies sit, is not counted."
     )

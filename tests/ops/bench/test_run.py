@@ -34,6 +34,15 @@ def test_main_prints_one_line_per_scenario(
     assert "10.0 KB per idle session" in lines[3]
 
 
+def test_main_figures_of_a_busy_machine_are_marked(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A busy machine flatters: a generator that has to wait sends in batches."""
+    monkeypatch.setattr(run, "measure", lambda *_: {**CHAT, "foreign_cores": 1.25})
+    run.main(["--only", "1000 users"])
+    assert "** other processes used 1.2 cores: repeat **" in capsys.readouterr().out
+
+
 def test_main_keeps_what_was_measured(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(run, "measure", _measured)
     run.main(["--seconds", "3", "--only", "idle", "--json", str(tmp_path / "all.json")])

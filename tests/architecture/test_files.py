@@ -21,7 +21,7 @@ TESTED_ELSEWHERE: Final[dict[str, str]] = {
 CATALOGUES: Final = {"actors/modules/__init__.py": "lists the modules that ship with the server"}
 
 # Folders below tests/ that mirror no source folder: they look at the whole.
-WHOLE: Final = ("architecture", "scenarios", "simulation", "interop")
+WHOLE: Final = ("architecture", "bad_input", "chaos", "e2e", "interop", "scenarios", "simulation", "support")
 
 # What supervision/ must not know: it is about how things live and die, whatever they do.
 FOREIGN_WORDS: Final = re.compile(r"xmpp|jabber|stanza|roster|\bjid|presence|\biq\b|sasl", re.IGNORECASE)

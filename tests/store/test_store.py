@@ -300,7 +300,7 @@ def test_users_pages_give_every_name_once(store: Store, name: str) -> None:
     while page := store.users(listed[-1] if listed else None, 7):
         assert len(page) <= 7
         listed += page
-    assert len(listed) == len(set(listed))
+        assert len(listed) == len(set(listed))
     assert names <= set(listed)
 
 

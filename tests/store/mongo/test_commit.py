@@ -9,6 +9,7 @@ from pymongo.uri_parser import parse_uri
 
 from store.errors import StoreUnavailable
 from store.mongo.collections import LOG
+from store.mongo.commit import _report_duplicates
 from store.mongo.connection import Document
 from store.mongo.driver import MongoStore
 from store.writes import COMMITTED, CreateUser, InsertRecord, SettleRecords, Write
@@ -96,3 +97,18 @@ def test_commit_refused_for_another_reason_than_a_conflict_is_our_fault(
             mongo_store.commit([InsertRecord(make_record(name, 1, stanza_id="forbidden"))])
         database.command("collMod", LOG, validator={})
     assert mongo_store.commit([InsertRecord(make_record(name, 2))]) == [COMMITTED]
+
+
+def test_report_of_duplicates_alone_tells_where_they_are() -> None:
+    conflicts = [{"index": 1, "code": 11000}, {"index": 4, "code": 11000}]
+    error = BulkWriteError({"writeErrors": conflicts, "writeConcernErrors": [], "nMatched": 3})
+    assert _report_duplicates(error) == (3, (1, 4))
+
+
+def test_report_of_duplicates_that_were_not_written_far_enough_is_no_report() -> None:
+    """What was written beside them may still be lost, so nothing may be called committed."""
+    conflicts = [{"index": 1, "code": 11000}]
+    error = BulkWriteError({"writeErrors": conflicts, "writeConcernErrors": [{"code": 64}], "nMatched": 0})
+    with pytest.raises(BulkWriteError) as failure:
+        _report_duplicates(error)
+    assert failure.value is error

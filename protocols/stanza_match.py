@@ -29,6 +29,7 @@ _START: Final = re.compile(
     rb"|[A-Za-z_][\w.:-]*+=%b))*+"
     rb"[ \t\r\n]*+(/?)>" % ((_VALUE,) * 7)
 )
+_SPECIAL: Final = re.compile(rb"<[!?]")
 _KINDS: Final = {kind.value.encode(): kind for kind in StanzaKind}
 _END_TAGS: Final = {kind.value.encode(): f"</{kind.value}>".encode() for kind in StanzaKind}
 _NAMESPACES: Final = (None, f"'{CLIENT}'".encode(), f'"{CLIENT}"'.encode())
@@ -93,6 +94,5 @@ def _is_plain(frame: bytes, limits: StreamLimits, bytes_max: int) -> bool:
         len(frame) <= bytes_max
         and frame.count(b"=") <= limits.attributes_max
         and frame.count(b"<") < 2 * limits.depth_max
-        and not (b"!" in frame and b"<!" in frame)
-        and not (b"?" in frame and b"<?" in frame)
+        and _SPECIAL.search(frame) is None
     )

@@ -21,7 +21,7 @@ from ops.tls import Certificates
 from store.memory.driver import MemoryStore
 from tests.ops.fake_server import fake_server
 
-Started = list[tuple[Configuration, Certificates]]
+Started = list[tuple[Configuration, Certificates, bool]]
 
 # What the server's own process would end with.
 STATUS = 7
@@ -42,9 +42,13 @@ def started(monkeypatch: pytest.MonkeyPatch) -> Started:
     starts: Started = []
 
     def run_server(
-        configuration: Configuration, certificates: Certificates, _logger: FilteringBoundLogger
+        configuration: Configuration,
+        certificates: Certificates,
+        _logger: FilteringBoundLogger,
+        *,
+        with_faults: bool,
     ) -> int:
-        starts.append((configuration, certificates))
+        starts.append((configuration, certificates, with_faults))
         return STATUS
 
     monkeypatch.setitem(sys.modules, "ops.server", SimpleNamespace(run_server=run_server))
@@ -60,9 +64,15 @@ def _serve(folder: Path, *arguments: str, text: str = "[limits]\nconnections_max
 def test_serve_starts_the_server_and_ends_with_its_status(tmp_path: Path, started: Started) -> None:
     result = _serve(tmp_path, "--set", "domain=chat.example")
     assert result.exit_code == STATUS
-    ((configuration, certificates),) = started
+    ((configuration, certificates, with_faults),) = started
     assert configuration.settings.domain == "chat.example"
+    assert not with_faults
     assert certificates.context.cert_store_stats() == {"x509": 0, "crl": 0, "x509_ca": 0}
+
+
+def test_serve_faults_are_for_those_who_ask(tmp_path: Path, started: Started) -> None:
+    _serve(tmp_path, "--faults")
+    assert started[0][2]
 
 
 def test_serve_makes_a_certificate_once(tmp_path: Path, started: Started) -> None:

@@ -218,7 +218,9 @@ class Stage:
         return slot
 
     async def remove(self, id_: str, of: str = "/") -> bool:
-        was_there: bool = await self.ref(of).call(lambda reply: TerminateChild(id_, reply))
+        was_there: bool = await self.ref(of).call(
+            lambda reply: TerminateChild(id_, reply), deadline_seconds=60
+        )
         return was_there
 
 

@@ -139,8 +139,8 @@ async def test_call_in_a_circle_ends_with_the_deadline(autojump_clock: MockClock
     one, other = supervisor_spec("one", [stage.spec("a")]), supervisor_spec("other", [stage.spec("b")])
     async with stage.supervising(one, other):
         stage.behaviour("a").init = stage.behaviour("b").init = call_next
-        await stage.kill("/one/a")
-        await stage.kill("/other/b")
+        stage.ref("/one/a").kill()
+        stage.ref("/other/b").kill()
         await trio.sleep(20)
         assert len(caught) == 1
         assert stage.incarnations("one/a", "other/b") == [2, 2]

@@ -29,6 +29,7 @@ from protocols.stream_features import CLIENT_FEATURES, SessionBits
 from protocols.stream_limits import StreamLimits
 from protocols.xml_element import NameBudget
 from protocols.xml_stream import XMLStream
+from supervision.child_spec import Intensity
 from supervision.dynamic_supervisor import DynamicChildren, NotAcceptingError
 
 if TYPE_CHECKING:
@@ -87,10 +88,11 @@ class Server:
         self.login_throttle = LoginThrottle(
             limits.failed_logins_max, limits.failed_logins_seconds, trio.current_time
         )
-        self.users = DynamicChildren("users", children_max=2 * limits.sessions_max)
-        self.sessions = DynamicChildren("sessions", children_max=limits.sessions_max)
-        self.connections = DynamicChildren("connections", children_max=limits.connections_max)
-        self.jobs = DynamicChildren("jobs", children_max=JOBS_MAX)
+        self.intensity = Intensity(limits.restarts_max, limits.restarts_seconds)
+        self.users = self._children("users", 2 * limits.sessions_max)
+        self.sessions = self._children("sessions", limits.sessions_max)
+        self.connections = self._children("connections", limits.connections_max)
+        self.jobs = self._children("jobs", JOBS_MAX)
         self.accounts = Accounts(self)
         self.modules = ModuleHost(self, modules, options)
         self.connections_by_address: dict[str, int] = {}
@@ -104,6 +106,9 @@ class Server:
         )
         self._setups: dict[tuple[type[Framing], SessionBits], Setup] = {}
         self._decoy_secret = secret
+
+    def _children(self, id_: str, children_max: int) -> DynamicChildren:
+        return DynamicChildren(id_, children_max=children_max, intensity=self.intensity)
 
     def next_number(self) -> int:
         """A number for the id of a child that comes and goes."""

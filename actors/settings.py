@@ -241,6 +241,12 @@ class LimitSettings:
     ledger_bytes_max: int = count(
         67_108_864, "Bytes of messages held for a database that is away; beyond, messages are refused."
     )
+    restarts_max: int = count(
+        10,
+        "Restarts of the server's great parts (registry, database link, listeners …), and of any one session "
+        "or user, within `restarts_seconds`; beyond, the session is given up, or the process ends.",
+    )
+    restarts_seconds: float = seconds(60.0, "The time within which restarts are counted.")
     shutdown_seconds_max: float = seconds(
         10.0, "How long an orderly stop may take before what still runs is cut off."
     )

@@ -6,7 +6,7 @@ are chosen so that no single death closes a client's stream.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from actors.listener import listener_spec
 from actors.port_driver import port_driver_spec
@@ -15,7 +15,7 @@ from actors.settings import Durability
 from actors.store_batcher import batcher_spec
 from actors.store_link import database_spec
 from actors.tcp_connection import start_tcp_connection
-from supervision.child_spec import ChildSpec, Intensity, Strategy
+from supervision.child_spec import ChildSpec, Strategy
 from supervision.supervisor import supervisor_spec
 from supervision.timers import timers_spec
 
@@ -24,13 +24,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from actors.server import Server
-
-ROOT_INTENSITY: Final = Intensity(restarts=10, period_seconds=60.0)
-"""Restarts of the great parts within a minute.
-
-Past that the process ends and whoever runs it starts it anew.
-"""
-STORE_INTENSITY: Final = Intensity(restarts=10, period_seconds=60.0)
 
 
 def root_spec(server: Server, say: Callable[[str], None], ops: Sequence[ChildSpec] = ()) -> ChildSpec:
@@ -46,11 +39,11 @@ def root_spec(server: Server, say: Callable[[str], None], ops: Sequence[ChildSpe
             server.jobs.spec(),
             port_driver_spec(server.ports),
             server.connections.spec(),
-            supervisor_spec("ops", ops),
+            supervisor_spec("ops", ops, intensity=server.intensity),
             listeners_spec(server),
         ],
         strategy=Strategy.ONE_FOR_ONE,
-        intensity=ROOT_INTENSITY,
+        intensity=server.intensity,
     )
 
 
@@ -66,7 +59,7 @@ def store_spec(server: Server, say: Callable[[str], None]) -> ChildSpec:
         say=say,
     )
     batcher = batcher_spec(server.store, server.world.writer, settings.limits.store_away_seconds)
-    return supervisor_spec("store", [batcher, database], intensity=STORE_INTENSITY)
+    return supervisor_spec("store", [batcher, database], intensity=server.intensity)
 
 
 def listeners_spec(server: Server) -> ChildSpec:
@@ -76,7 +69,7 @@ def listeners_spec(server: Server) -> ChildSpec:
         *(listener_spec(f"c2s:{each}", server, each, start_tcp_connection) for each in listen.c2s),
         *(listener_spec(f"c2s_tls:{each}", server, each, _start_direct_tls) for each in listen.c2s_tls),
     ]
-    return supervisor_spec("listeners", children)
+    return supervisor_spec("listeners", children, intensity=server.intensity)
 
 
 def _start_direct_tls(server: Server, accepted: socket.socket) -> None:

@@ -378,9 +378,9 @@ class Supervisor(Actor[SupervisorMessage, None]):
 
 def close_children(slot: Slot[Any], reason: ExitReason) -> None:
     """When a supervisor's slot ends for good, so do its children's."""
-    if isinstance(slot.state, SupervisorState):
-        for child in tuple(slot.state.slots.values()):
-            child.close(reason)
+    assert isinstance(slot.state, SupervisorState)
+    for child in tuple(slot.state.slots.values()):
+        child.close(reason)
 
 
 def supervisor_spec(
@@ -405,7 +405,8 @@ def supervisor_spec(
         check_significance(spec, auto_shutdown)
 
     def start(slot: Slot[Any]) -> Supervisor:
+        supervisor = Supervisor(slot, children, strategy, intensity, auto_shutdown)
         slot.on_close(close_children)
-        return Supervisor(slot, children, strategy, intensity, auto_shutdown)
+        return supervisor
 
     return ChildSpec(id_, start, restart, grace_seconds=INFINITY, significant=significant)

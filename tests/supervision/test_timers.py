@@ -79,6 +79,7 @@ async def test_timer_ends_with_its_slot(autojump_clock: MockClock) -> None:
         timers = [slot.send_after(5, Note("never")) for _ in range(3)]
         await stage.end("/a", Finish(Normal()))
         assert not any(timer.is_pending for timer in timers)
+        timers[0].cancel_nowait()
         await trio.sleep(10)
         assert slot.mailbox.refused == 0
         timers[0].cancel()

@@ -1,7 +1,7 @@
 """Where Trio is not Erlang's machine, and what an actor library on it easily gets wrong.
 
 Traps that belong to one module are tested with it: interrupts and groups in `test_slot`, batches and signals
-in `test_actor`, late replies and circular calls in `test_ref`, children that refuse to die with the supervisors.
+in `test_actor`, late replies and circular calls in `test_ref`, children that will not die with supervisors.
 """
 
 from typing import Any

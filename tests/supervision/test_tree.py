@@ -141,7 +141,8 @@ async def test_run_announces_the_start_after_all_inits(autojump_clock: MockClock
     stage.behaviour("a").init = stage.behaviour("b").init = lasting(5)
     tree = Tree(supervisor_spec("root", [stage.spec("a"), stage.spec("b")]), stage.runtime)
     async with trio.open_nursery() as nursery:
-        await nursery.start(tree.run)
+        nursery.start_soon(tree.run)
+        await tree.wait_started()
         assert trio.current_time() == pytest.approx(10)
         tree.root.ref.stop(Normal())
 

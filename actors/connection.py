@@ -1,8 +1,9 @@
 """A connection: the incoming half of one client's stream, whatever carries it.
 
 It turns bytes into stanzas, negotiates, and hands each stanza to its session; it knows nothing of rosters.
-What is common to all carriers is here; `tcp_connection` and `websocket` add their own way in. It never
-waits: what the negotiation asks for comes back as a message. A crash during negotiation closes the stream.
+What is common to all carriers is here; `tcp_connection` and `websocket_connection` add their own way in. It
+never waits: what the negotiation asks for comes back as a message. A crash during negotiation closes the
+stream.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 
 from actors.connection_messages import (
     Answered,
+    CarrierLost,
     CloseConnection,
     ConnectionMessage,
     Cut,
@@ -203,6 +205,8 @@ class Connection(Actor[ConnectionMessage, ConnectionMessage]):
                     self._finish()
                 case FrameReceived():
                     self.receive_frame(message)
+                case CarrierLost():
+                    self.lost()
 
     def receive_frame(self, frame: FrameReceived) -> None:
         """A WebSocket message, on carriers that have them."""

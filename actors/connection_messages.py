@@ -21,7 +21,12 @@ class Answered(NamedTuple):
 class FrameReceived(NamedTuple):
     """One WebSocket message from the client."""
 
-    text: str | bytes
+    data: bytes
+
+
+@final
+class CarrierLost(NamedTuple):
+    """What carries the stream has ended without more ado; everything that came before was told before."""
 
 
 @final
@@ -55,5 +60,12 @@ class Cut(NamedTuple):
 
 
 ConnectionMessage = (
-    Answered | FrameReceived | CloseConnection | SessionDown | NegotiationTimeout | IdleCheck | Cut
+    Answered
+    | FrameReceived
+    | CarrierLost
+    | CloseConnection
+    | SessionDown
+    | NegotiationTimeout
+    | IdleCheck
+    | Cut
 )

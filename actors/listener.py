@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final, NoReturn, final
 
 import trio
 
+from actors.port import peer_address
 from actors.settings import Address
 from supervision.actor import Actor
 from supervision.child_spec import ChildSpec
@@ -94,20 +95,21 @@ class Listener(Actor[NoReturn, None]):
 
     def _start(self, accepted: socket.socket) -> None:
         self.slot.handled += 1
-        if not self._admit(accepted):
+        address = peer_address(accepted)
+        if not self._admit(address):
             accepted.close()
             return
         try:
             self._start_connection(self._server, accepted)
         except NotAcceptingError:
             accepted.close()
+            self._server.connection_closed(address)
 
-    def _admit(self, accepted: socket.socket) -> bool:
+    def _admit(self, address: str) -> bool:
         """Whether this address may have one more connection.
 
         Loopback, where proxies sit, may have any number.
         """
-        address = str(accepted.getpeername()[0]) if accepted.family != socket.AF_UNIX else ""
         counts = self._server.connections_by_address
         number = counts.get(address, 0) + 1
         is_loopback = address.startswith("127.") or address == "::1"

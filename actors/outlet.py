@@ -25,9 +25,12 @@ class Outlet(Protocol):
     """What sessions see of a connection, whatever carries it."""
 
     framing: Framing
-    bytes_pending: int
     on_drained: Callable[[], None] | None
     """Called once, when everything has been handed to the kernel."""
+
+    @property
+    def bytes_pending(self) -> int:
+        """How much waits to be handed to the kernel."""
 
     def append(self, data: bytes) -> None:
         """Add stream-level bytes: one element or tag."""
@@ -39,15 +42,13 @@ class Outlet(Protocol):
         """Write what can be written now."""
 
 
-@final
-class PortOutlet:
-    """An outlet over a TCP or TLS port."""
+class PortOutput:
+    """Bytes on their way into a TCP or TLS port, whatever they mean."""
 
-    __slots__ = ("_is_blocked", "_pending", "bytes_pending", "framing", "is_broken", "on_drained", "port")
+    __slots__ = ("_is_blocked", "_pending", "bytes_pending", "is_broken", "on_drained", "port")
 
-    def __init__(self, port: Port, framing: Framing) -> None:
+    def __init__(self, port: Port) -> None:
         self.port = port
-        self.framing = framing
         self.bytes_pending = 0
         self.is_broken = False
         self.on_drained: Callable[[], None] | None = None
@@ -59,10 +60,6 @@ class PortOutlet:
         if not self.is_broken:
             self._pending.append(data)
             self.bytes_pending += len(data)
-
-    def append_stanza(self, stanza: Stanza) -> None:
-        """See `Outlet`."""
-        self.append(stanza.data)
 
     def flush(self) -> None:
         """See `Outlet`. Does nothing while the peer is known not to read."""
@@ -115,3 +112,18 @@ class PortOutlet:
         """The connection broke; its actor is told and will end the session."""
         self.abandon()
         self.port.owner.signal(HUNG_UP)
+
+
+@final
+class PortOutlet(PortOutput):
+    """The outlet of a stream over TCP."""
+
+    __slots__ = ("framing",)
+
+    def __init__(self, port: Port, framing: Framing) -> None:
+        super().__init__(port)
+        self.framing = framing
+
+    def append_stanza(self, stanza: Stanza) -> None:
+        """See `Outlet`."""
+        self.append(stanza.data)

@@ -9,10 +9,7 @@ from __future__ import annotations
 import enum
 import socket
 import ssl
-from typing import TYPE_CHECKING, Final, final
-
-if TYPE_CHECKING:
-    from supervision.mailbox import Mailbox
+from typing import Final, Protocol, final
 
 READABLE: Final = 1
 WRITABLE: Final = 2
@@ -34,20 +31,27 @@ class Handshake(enum.Enum):
     WAITING = "waiting"
 
 
+class PortOwner(Protocol):
+    """Whom the driver tells what a port is ready for: a mailbox, or a stream on which tasks wait."""
+
+    def signal(self, bits: int) -> None:
+        """Take note; told again, it does no harm."""
+
+
 @final
 class Port:
     """Owned by one actor's slot, so that its next incarnation goes on with the same connection."""
 
     __slots__ = ("_socket", "fileno", "owner", "peer")
 
-    def __init__(self, connected: socket.socket, owner: Mailbox[object]) -> None:
+    def __init__(self, connected: socket.socket, owner: PortOwner) -> None:
         connected.setblocking(False)
         if connected.family != socket.AF_UNIX:
             connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._socket: socket.socket | ssl.SSLSocket = connected
         self.fileno = connected.fileno()
         self.owner = owner
-        self.peer = _peer_address(connected)
+        self.peer = peer_address(connected)
 
     @property
     def is_encrypted(self) -> bool:
@@ -126,7 +130,7 @@ class Port:
         self.fileno = -1
 
 
-def _peer_address(connected: socket.socket) -> str:
+def peer_address(connected: socket.socket) -> str:
     """The peer's IP address, for limits and logs; empty where there is none."""
     if connected.family == socket.AF_UNIX:
         return ""

@@ -27,6 +27,7 @@ from protocols.negotiation_values import Setup
 from protocols.stanza import StanzaKind
 from protocols.stream_features import CLIENT_FEATURES, SessionBits
 from protocols.stream_limits import StreamLimits
+from protocols.websocket_stream import WebSocketStream
 from protocols.xml_element import NameBudget
 from protocols.xml_stream import XMLStream
 from supervision.child_spec import Intensity
@@ -120,6 +121,10 @@ class Server:
         """A parser for a stream that begins."""
         return XMLStream(self._stream_limits, self._names)
 
+    def new_websocket_stream(self) -> WebSocketStream:
+        """The same for a stream over WebSocket."""
+        return WebSocketStream(self._stream_limits, self._names)
+
     def stream_setup(self, framing: Framing, bits: SessionBits) -> Setup:
         """What all streams that begin with these bits may negotiate; made once, as each of them holds it."""
         key = type(framing), bits
@@ -151,8 +156,14 @@ class Server:
         )
 
     def websocket_setup(self, *, secure: bool) -> Setup:
-        """For a stream over WebSocket."""
-        return self.stream_setup(WebSocketFraming(), SessionBits.SECURE if secure else SessionBits.NONE)
+        """For a stream over WebSocket, on which clients may always log in.
+
+        Where TLS is not in force here (`listen.http`), only this machine can connect: a proxy to which the
+        client came by TLS, or a client whose bytes pass no wire. The stream does not count as secure then,
+        which nobody here can know. What the proxy says of it in headers is not asked: that is no proof.
+        """
+        bits = SessionBits.SECURE if secure else SessionBits.NONE
+        return self.stream_setup(WebSocketFraming(), bits | SessionBits.LOGIN_ALLOWED)
 
     def login_failed(self, peer: str, failure: LoginFailed) -> None:
         """Count a failed log-in against its address, and note it."""

@@ -184,11 +184,10 @@ class Session(Actor[SessionMessage, SessionEffect]):
         """Post, write, and note what the session must remember."""
         outlet = self._state.outlet
         for effect in effects:
-            kind = type(effect)
-            if kind is ToSession:
-                routing.carry_out(self._server, effect)  # type: ignore[arg-type]  # `kind` says so
-            elif kind is Deliver:
-                outlet.append_stanza(effect.stanza)  # type: ignore[union-attr]
+            if isinstance(effect, Deliver):
+                outlet.append_stanza(effect.stanza)
+            elif isinstance(effect, ToSession):
+                routing.carry_out(self._server, effect)
             else:
                 self._apply_rare(effect)
 

@@ -1,7 +1,7 @@
 """Faults on demand: kills actors and the database process, at rest or with a message in hand.
 
-For tests and the chaos harness, over the control socket of a server that was started with `--faults`. Each kind
-of actor is one line in `KINDS`.
+For tests and the chaos harness, over the control socket of a server that was started with `--faults`. Each
+kind of actor is one line in `KINDS`.
 """
 
 import os

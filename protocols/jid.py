@@ -166,7 +166,7 @@ def prepare_localpart(text: str) -> str:
         try:
             prepared = _USERNAME.enforce(text)
         except UnicodeError as error:
-            raise JIDMalformed(f"localpart {text!r}: {error.reason}") from error  # type: ignore[attr-defined]
+            raise JIDMalformed(f"localpart {text!r}: {error.reason}") from error  # type: ignore[attr-defined]  # untyped library
         if _LOCALPART_FORBIDDEN.search(prepared):
             raise JIDMalformed(f"localpart {text!r} has one of \" & ' / : < > @")
     return _checked_bytes(prepared, "localpart")
@@ -198,7 +198,7 @@ def prepare_resourcepart(text: str) -> str:
         try:
             prepared = _OPAQUE_STRING.enforce(text)
         except UnicodeError as error:
-            raise JIDMalformed(f"resourcepart {text!r}: {error.reason}") from error  # type: ignore[attr-defined]
+            raise JIDMalformed(f"resourcepart {text!r}: {error.reason}") from error  # type: ignore[attr-defined]  # untyped library
     return _checked_bytes(prepared, "resourcepart")
 
 

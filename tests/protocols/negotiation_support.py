@@ -96,7 +96,7 @@ def header(to: str | None = HOST, version: str | None = "1.0", sender: str | Non
 
 def received(xml: str) -> StanzaReceived | ElementReceived:
     """Return the event of one element at the top level, as a stream would."""
-    element = ET.fromstring(f"<x xmlns='{CLIENT}'>{xml}</x>")[0]  # noqa: S314 - written by the tests
+    element = ET.fromstring(f"<x xmlns='{CLIENT}'>{xml}</x>")[0]
     namespace, _, name = element.tag[1:].partition("}")
     if namespace != CLIENT or name not in {kind.value for kind in StanzaKind}:
         return ElementReceived(namespace, name, dict(element.attrib), element.text or "", xml.encode())

@@ -170,9 +170,8 @@ class Mailbox(Generic[M]):
         return bool(self.queue or self.control or self.signals or self.stop is not None)
 
     def take_signals(self) -> int:
-        """The readiness bits set since last asked; they are in hand until `signals_done`."""
-        self._signals_in_hand |= self.signals
-        self.signals = 0
+        """The readiness bits set since last asked; in hand until `signals_done`, or until asked again."""
+        self._signals_in_hand, self.signals = self.signals, 0
         return self._signals_in_hand
 
     def signals_done(self) -> None:

@@ -177,15 +177,26 @@ class Slot(Generic[M]):
         """
         self.mailbox.is_open = False
         told, self.closing = self.closing, None
+        errors: list[Exception] = []
         for tell in told or ():
-            tell(self, reason)
+            try:
+                tell(self, reason)
+            except Exception as error:  # noqa: BLE001  # the others must be told all the same
+                errors.append(error)
+        if errors:
+            raise ExceptionGroup(f"watchers of {self.path} failed", errors)
 
     def close(self, reason: ExitReason) -> None:
         """End this slot for good: answer what waits in the mailbox, tell the watchers, drop the timers."""
         if self.status is Status.CLOSED:
             return
         self.status = Status.CLOSED
-        self.retire(reason)
+        try:
+            self.retire(reason)
+        finally:
+            self._clear_out(reason)
+
+    def _clear_out(self, reason: ExitReason) -> None:
         left = self.mailbox.close()
         for timer in self.timers or ():
             timer.cancel_nowait()

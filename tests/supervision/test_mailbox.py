@@ -149,6 +149,14 @@ def test_signals_are_taken_together() -> None:
     assert mailbox.take_signals() == 0
 
 
+def test_signals_asked_for_again_are_new_ones() -> None:
+    mailbox: Mailbox[str] = Mailbox()
+    mailbox.signal(1)
+    mailbox.take_signals()
+    mailbox.signal(2)
+    assert mailbox.take_signals() == 2
+
+
 def test_signals_in_hand_at_a_death_are_there_again() -> None:
     mailbox: Mailbox[str] = Mailbox()
     mailbox.signal(1)

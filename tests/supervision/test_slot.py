@@ -319,3 +319,23 @@ async def test_fail_reply_passes_a_call_error_on_as_it_is() -> None:
     with pytest.raises(ActorCrashed) as caught:
         reply.result()
     assert caught.value is error
+
+
+async def test_watcher_that_raises_keeps_nobody_else_from_being_told_or_answered() -> None:
+    """It is a fault of ours and is raised; but no name stays, and no caller waits, because of it."""
+    stage = Stage()
+    slot: Slot[Any] = Slot(stage.spec("a"), None, stage.runtime)
+    told: list[object] = []
+    reply: Reply[int] = Reply()
+
+    def trip(_slot: Slot[Any], _reason: ExitReason) -> None:
+        raise RuntimeError("tripped")
+
+    slot.on_close(trip)
+    slot.on_close(lambda _slot, reason: told.append(reason))
+    slot.ref.cast(Ask(reply))
+    with pytest.raises(ExceptionGroup, match="watchers of / failed"):
+        slot.close(Normal())
+    assert told == [Normal()]
+    assert reply.is_filled
+    assert slot.state is None

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, final
 
 import trio
 
+from actors import routing
 from actors.accounts import Accounts
 from actors.directory import Directory
 from actors.login_throttle import LoginThrottle
@@ -20,7 +21,8 @@ from actors.presence import start_presence
 from actors.presence_messages import PresenceMessage, Routed
 from actors.session_messages import CloseStream
 from actors.store_access import StoreAccess
-from protocols.conditions import StreamCondition
+from protocols.conditions import StanzaCondition, StreamCondition
+from protocols.errors import StanzaError
 from protocols.framing import TcpFraming, WebSocketFraming
 from protocols.jid import JID, parse_jid
 from protocols.negotiation_values import Setup
@@ -207,9 +209,11 @@ class Server:
         return True
 
     def hand_to_modules(self, stanza: Stanza) -> None:
-        """A stanza for the server itself: requests go to modules, the rest means nothing to it."""
+        """A stanza for the server itself: requests go to modules, messages are for nobody here."""
         if stanza.kind is StanzaKind.IQ and stanza.type in {"get", "set"}:
             self.modules.start_domain_iq(stanza)
+        elif stanza.kind is StanzaKind.MESSAGE:
+            routing.send_back(self, stanza, StanzaError(StanzaCondition.SERVICE_UNAVAILABLE))
 
     def detach(self, session: Ref[Any]) -> None:
         """A session that cannot take what it must not miss: its client is to begin anew."""

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from tests.support.server import Account, RunningServer
 
-SECONDS_MAX: Final = 20.0
+SECONDS_MAX: Final = 15.0
 """How long anything may take before a test fails; far longer than it takes on a busy machine."""
 
 _READ_BYTES: Final = 65_536

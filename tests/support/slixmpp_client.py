@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import functools
-from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Final, Literal, ParamSpec, final
+from contextlib import asynccontextmanager, suppress
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple, ParamSpec, final
 from xml.etree import ElementTree as ET
 
 from slixmpp import JID, ClientXMPP, Iq, Message, Presence
+from slixmpp.exceptions import IqError
 from slixmpp.stanza import StreamError
 
 from tests.support.raw_client import SECONDS_MAX
@@ -41,6 +42,30 @@ def on_asyncio(test: Callable[P, Coroutine[object, object, None]]) -> Callable[P
         asyncio.run(test(*args, **kwargs))
 
     return run
+
+
+class Contact(NamedTuple):
+    """An item of a roster, without what it does not say."""
+
+    subscription: str
+    name: str | None = None
+    groups: tuple[str, ...] = ()
+    ask: str | None = None
+    approved: str | None = None
+
+
+def contacts(iq: StanzaBase) -> dict[str, Contact]:
+    """The items that a roster result or push holds, by address."""
+    return {
+        item.attrib["jid"]: Contact(
+            item.attrib["subscription"],
+            item.get("name"),
+            tuple(group.text or "" for group in item),
+            item.get("ask"),
+            item.get("approved"),
+        )
+        for item in iq.xml.iterfind(f"{ROSTER}query/{ROSTER}item")
+    }
 
 
 @final
@@ -83,7 +108,8 @@ class Client(ClientXMPP):
         self.add_event_handler("disconnected", lambda _reason: self._end())
 
     def _keep(self, stanza: StanzaBase) -> StanzaBase:
-        if isinstance(stanza, _KEPT):
+        is_answer = isinstance(stanza, Iq) and stanza["type"] in {"result", "error"}
+        if isinstance(stanza, _KEPT) and not is_answer:
             self._kept.append(stanza)
             self._tell()
         return stanza
@@ -137,6 +163,10 @@ class Client(ClientXMPP):
             await self.disconnect(wait=SECONDS_MAX)
         await self.wait_ended()
 
+    def break_off(self) -> None:
+        """Lose the connection without a word."""
+        self.abort()
+
     async def wait_ended(self) -> None:
         """Wait until the connection is gone."""
         await asyncio.wait_for(self.ended.wait(), SECONDS_MAX)
@@ -161,6 +191,10 @@ class Client(ClientXMPP):
         self._kept.remove(found)
         return found
 
+    async def next(self) -> StanzaBase:
+        """Whatever came first."""
+        return await self.expect(lambda _any: True)
+
     async def message(self) -> Message:
         """The next message."""
         found = await self.expect(lambda each: isinstance(each, Message))
@@ -172,19 +206,23 @@ class Client(ClientXMPP):
         found = await self.expect(
             lambda each: (
                 isinstance(each, Presence)
-                and each.get_type() == type
+                and each.xml.get("type", "available") == type
                 and sender in {each["from"].full, each["from"].bare}
             )
         )
         assert isinstance(found, Presence)
         return found
 
-    async def push(self) -> dict[str, str | None]:
-        """The attributes of the item in the next roster push."""
+    async def push(self) -> Contact:
+        """The item in the next roster push, which comes from nobody but the account itself."""
         found = await self.expect(lambda each: isinstance(each, Iq) and each["type"] == "set")
-        item = found.xml.find(f"{ROSTER}query/{ROSTER}item")
-        assert item is not None, found
-        return dict(item.attrib)
+        assert found["from"].full in {"", self.boundjid.bare}
+        (contact,) = contacts(found).values()
+        return contact
+
+    async def roster_items(self) -> dict[str, Contact]:
+        """Ask for the roster; returns it by address. From then on the client gets pushes."""
+        return contacts(await self.request("<query xmlns='jabber:iq:roster'/>"))
 
     async def stream_error(self) -> str:
         """The condition of the stream error that ends the stream."""
@@ -194,8 +232,8 @@ class Client(ClientXMPP):
 
     @property
     def unexpected(self) -> list[StanzaBase]:
-        """Messages and presences that have come and that nobody has expected; see `settle`."""
-        return [each for each in self._kept if isinstance(each, Message | Presence)]
+        """What has come and nobody has expected; see `settle`."""
+        return list(self._kept)
 
     def forget(self) -> None:
         """Expect nothing of what has come so far."""
@@ -218,9 +256,17 @@ class Client(ClientXMPP):
         for child in ET.fromstring(f"<x>{payload}</x>"):
             iq.xml.append(child)
         answer: Iq = await iq.send(timeout=SECONDS_MAX)  # type: ignore[no-untyped-call] # it has no types
-        if answer in self._kept:
-            self._kept.remove(answer)
         return answer
+
+    async def refusal(
+        self, payload: str, *, to: str | None = None, type: Literal["get", "set"] = "get"
+    ) -> str:
+        """Send an IQ that must be refused; returns the condition."""
+        try:
+            answer = await self.request(payload, to=to, type=type)
+        except IqError as error:
+            return str(error.condition)
+        raise AssertionError(f"this was answered: {answer}")
 
     async def settle(self) -> None:
         """Wait until the account has dealt with all that came to it, and all that it caused has arrived.
@@ -228,6 +274,15 @@ class Client(ClientXMPP):
         The account's own actor answers this ping behind whatever it was given before.
         """
         await self.request(PING, to=self.boundjid.bare)
+
+
+    async def has_reached(self, jid: str) -> None:
+        """Wait until another account has dealt with what this client had sent to it before.
+
+        Its own actor answers this ping, or refuses it, behind all that.
+        """
+        with suppress(IqError):
+            await self.request(PING, to=jid)
 
 
 class LoginRefused(Exception):
@@ -257,8 +312,9 @@ async def connected(
 async def online(
     server: RunningServer, account: Account, resource: str = "", *, priority: int = 0
 ) -> AsyncIterator[Client]:
-    """A client that is available."""
+    """A client that has asked for its roster and is available."""
     async with connected(server, account, resource) as client:
+        await client.roster_items()
         await client.become_available(priority)
         yield client
 

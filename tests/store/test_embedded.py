@@ -190,6 +190,17 @@ def test_engine_ignores_variables_that_trade_durability_for_speed(
         stop(processes[0], port)
 
 
+def test_engine_is_out_of_reach_of_the_terminal(
+    made: EmbeddedEngine, processes: list[subprocess.Popen[bytes]]
+) -> None:
+    """Ctrl-C reaches every process of the terminal's session; the server must be the first to end."""
+    processes.append(made.start())
+    assert os.getsid(processes[0].pid) != os.getsid(0)
+    port = wait_listening(processes[0])
+    with drained(processes[0]):
+        stop(processes[0], port)
+
+
 class Writer(threading.Thread):
     """Commits batch after batch, each until its outcome is known, as the server's batcher does."""
 

@@ -1,12 +1,13 @@
 """The driver's own side: threads, paging, and what `journaled` means. The contract is in `test_store`."""
 
+import itertools
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from pymongo import monitoring
 
-from store.mongo.documents import SHELVES
+from store.mongo.documents import SHELVES, shelf_of
 from store.mongo.driver import MongoStore
 from store.writes import COMMITTED, CreateUser, InsertRecord, Outcome
 from tests.store.samples import make_record, make_user
@@ -95,6 +96,19 @@ def test_listing_every_shelf_takes_few_queries(
     assert windows[0]["$gte"] == 0
     assert windows[-1]["$lt"] >= SHELVES
     assert [window["$gte"] for window in windows[1:]] == [window["$lt"] for window in windows[:-1]]
+
+
+def test_listing_one_shelf_in_pages_goes_by_name(mongo_store: MongoStore, name: str) -> None:
+    """In whatever order the server finds them, or some would be on no page."""
+    candidates = (f"{number}.{name}" for number in itertools.count())
+    shelf = shelf_of(name)
+    names = [name, *itertools.islice((each for each in candidates if shelf_of(each) == shelf), 3)]
+    for each in sorted(names, reverse=True):
+        mongo_store.commit([CreateUser(make_user(each))])
+    everyone = mongo_store.users(None, 10_000)
+    assert [each for each in everyone if each in names] == sorted(names)
+    for one, following in itertools.pairwise(everyone):
+        assert mongo_store.users(one, 1) == [following]
 
 
 def test_store_serves_more_threads_than_it_has_connections(mongo_store: MongoStore, name: str) -> None:

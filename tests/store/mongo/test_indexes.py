@@ -59,3 +59,8 @@ def test_indexes_created_twice_are_those_declared(mongo_store: MongoStore) -> No
                 assert [field for field, _order in found[index.name]["key"]] == list(index.fields)
                 assert bool(found[index.name].get("unique")) == index.unique
                 assert bool(found[index.name].get("sparse")) == index.sparse
+
+
+def test_indexes_of_the_log_leave_out_what_is_neither_queued_nor_numbered() -> None:
+    """Messages delivered at once, by far the most, pay for two indexes and not for four."""
+    assert {index.name for index in INDEXES[LOG] if index.sparse} == {"queued", "inbound"}

@@ -5,11 +5,10 @@ The writing is done by each account's presence actor.
 
 from __future__ import annotations
 
-import secrets
 from typing import TYPE_CHECKING, Final, final
 
 from actors.presence_messages import CreateAccount, DeleteAccount, DescribeUser, SetCredentials
-from protocols.sasl.keys import SALT_BYTES, derive_keys
+from protocols.sasl.keys import derive_keys
 
 if TYPE_CHECKING:
     from actors.presence_messages import PresenceMessage
@@ -65,7 +64,7 @@ class Accounts:
         return self._server.presence_of(jid)
 
     async def _derive(self, password: str) -> tuple[ScramKeys, ...]:
-        salt = secrets.token_bytes(SALT_BYTES)
+        salt = self._server.world.new_salt()
         return await self._server.world.hashing.submit(lambda: derive_keys(password, salt)).wait(
             CALL_SECONDS_MAX
         )

@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final, final
 
 from actors.blocking import ThreadPool
+from protocols.sasl.keys import SALT_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,6 +34,10 @@ def _new_token() -> str:
     return secrets.token_urlsafe(TOKEN_BYTES)
 
 
+def _new_salt() -> bytes:
+    return secrets.token_bytes(SALT_BYTES)
+
+
 @final
 @dataclass(frozen=True, slots=True)
 class World:
@@ -41,6 +46,7 @@ class World:
     Attributes:
         now_ms: Milliseconds since 1970.
         new_token: An unguessable text of 20 characters, for stream ids, stanza ids, nonces and resources.
+        new_salt: Random bytes for the keys of one password.
         writer: Where batches are committed, one at a time.
         readers: Where the database is read.
         hashing: Where passwords are hashed.
@@ -48,6 +54,7 @@ class World:
 
     now_ms: Callable[[], int]
     new_token: Callable[[], str]
+    new_salt: Callable[[], bytes]
     writer: BlockingPool
     readers: BlockingPool
     hashing: BlockingPool
@@ -58,6 +65,7 @@ def real_world() -> World:
     return World(
         _now_ms,
         _new_token,
+        _new_salt,
         writer=ThreadPool("writer", 1),
         readers=ThreadPool("reader", READERS_MAX),
         hashing=ThreadPool("hashing", 1),

@@ -24,18 +24,17 @@ class Monitor:
         self._target = target
         self._watcher = watcher
         self._build = build
-        target.on_close(self._target_ended)
+        target.on_close(self)
         if target.mailbox.is_open:
-            watcher.on_close(self._watcher_ended)
+            watcher.on_close(self)
 
     def cancel(self) -> None:
         """Tell nothing; what has been told already is in the watcher's mailbox."""
-        self._target.forget_on_close(self._target_ended)
-        self._watcher.forget_on_close(self._watcher_ended)
+        self._target.forget_on_close(self)
+        self._watcher.forget_on_close(self)
 
-    def _target_ended(self, _slot: Slot[Any], reason: ExitReason) -> None:
-        self._watcher.forget_on_close(self._watcher_ended)
-        self._watcher.mailbox.post_control(self._build(reason))
-
-    def _watcher_ended(self, _slot: Slot[Any], _reason: ExitReason) -> None:
-        self._target.forget_on_close(self._target_ended)
+    def __call__(self, slot: Slot[Any], reason: ExitReason) -> None:
+        """One of the two has ended: the other forgets this, and the watcher is told of the target."""
+        self.cancel()
+        if slot is self._target:
+            self._watcher.mailbox.post_control(self._build(reason))

@@ -61,6 +61,7 @@ class Slot(Generic[M]):
         "_scope",
         "closing",
         "died_at",
+        "end",
         "handled",
         "incarnation",
         "last_crash",
@@ -90,6 +91,7 @@ class Slot(Generic[M]):
         self.handled = 0
         self.last_crash: str | None = None
         self.died_at: float | None = None
+        self.end: ExitReason | None = None  # of the latest incarnation that is over
         self.suspect: BaseException | None = None  # set when the message in hand must not be tried again
         self.ready: Reply[None] | None = None  # told when an init has ended, well or not
         self.closing: dict[Callable[[Slot[M], ExitReason], None], None] | None = None  # in order, each once
@@ -211,6 +213,7 @@ class Slot(Generic[M]):
         """Book the end of an incarnation."""
         self._scope = None
         self.died_at = trio.current_time()
+        self.end = reason
         if isinstance(reason, Crashed | Killed):
             self.last_crash = describe(reason)
         if self.status is Status.RUNNING and self.mailbox.in_hand() is not None:

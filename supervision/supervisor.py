@@ -26,7 +26,7 @@ from supervision.child_spec import (
     Strategy,
     should_restart,
 )
-from supervision.exit_reason import ExitReason, Shutdown, describe, is_abnormal
+from supervision.exit_reason import Crashed, ExitReason, Shutdown, describe, is_abnormal
 from supervision.reply import Reply
 from supervision.report import ChildTerminated, IntensityReached, ShutdownFailed, StartFailed
 from supervision.restart_intensity import RestartWindow
@@ -146,7 +146,7 @@ class Supervisor(Actor[SupervisorMessage, None]):
         kept = {id_: slot for id_, slot in slots.items() if slot.spec.restart is not Restart.TEMPORARY}
         for slot in slots.values():
             if slot.spec.restart is Restart.TEMPORARY:
-                slot.close(STOPPED)
+                slot.close(Shutdown("its supervisor was restarted"))
             elif not isinstance(slot.state, SupervisorState):  # that one has slots, whose references live on
                 slot.state = None  # we died of these children: they begin anew
         slots.clear()
@@ -307,7 +307,7 @@ class Supervisor(Actor[SupervisorMessage, None]):
     async def _stop_some(self, ids: Iterable[str]) -> None:
         for id_ in ids:
             slot = self._state.slots[id_]
-            await stop_child(slot)
+            await self._stop(slot)
             if slot.spec.restart is Restart.TEMPORARY:
                 self._drop(slot)
 
@@ -349,7 +349,7 @@ class Supervisor(Actor[SupervisorMessage, None]):
             error = ChildFailedToStartError(f"{slot.path}: its supervisor is stopping")
         except ChildFailedToStartError as failed:
             error = failed
-        await stop_child(slot)
+        await self._stop(slot)
         self._drop(slot)
         reply.fail(error)
 
@@ -358,7 +358,7 @@ class Supervisor(Actor[SupervisorMessage, None]):
         if slot is None:
             return False
         plan = plan_restart(self._strategy, list(self._state.slots), id_)
-        await stop_child(slot)
+        await self._stop(slot)
         self._drop(slot)
         if slot in self._failed:
             del self._failed[slot]
@@ -369,7 +369,15 @@ class Supervisor(Actor[SupervisorMessage, None]):
 
     async def _stop_all(self) -> None:
         for slot in reversed(tuple(self._state.slots.values())):
-            await stop_child(slot)
+            await self._stop(slot)
+
+    async def _stop(self, slot: Slot[Any]) -> None:
+        """Stop a child on purpose; that it crashed on the way out is worth a report all the same."""
+        was_live = slot.is_live
+        await stop_child(slot)
+        if was_live and not slot.is_live and isinstance(slot.end, Crashed):
+            in_hand = slot.mailbox.in_hand()
+            slot.runtime.report(ChildTerminated(slot.path, slot.incarnation, slot.end, in_hand, False))
 
     def _kill_all(self) -> None:
         for slot in self._state.slots.values():

@@ -6,9 +6,9 @@ import pytest
 import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
-from supervision.child_spec import BRUTAL_KILL, INFINITY, Restart
+from supervision.child_spec import BRUTAL_KILL, INFINITY, Restart, Strategy
 from supervision.exit_reason import Crashed, Killed, Normal, Shutdown
-from supervision.report import ChildStarted, ShutdownFailed, StartFailed
+from supervision.report import ChildStarted, ChildTerminated, ShutdownFailed, StartFailed
 from supervision.slot import Slot, Status
 from supervision.supervisor import ChildFailedToStartError, supervisor_spec
 from supervision.tree import Tree
@@ -275,3 +275,27 @@ async def test_messages_left_behind_a_finish_are_kept_for_the_next_incarnation()
         await wait_all_tasks_blocked()
         assert stage.incarnations("a") == [2]
         assert stage.notes("/a") == ["before", "after"]
+
+
+@pytest.mark.parametrize("how", ["all stop", "removed", "with a sibling"])
+async def test_child_that_crashes_while_it_is_stopped_is_reported(how: str) -> None:
+    stage = Stage()
+
+    async def trip(_slot: Slot[Any]) -> None:
+        raise RuntimeError("tripped")
+
+    stage.behaviour("b").terminate = trip
+    children = [stage.spec("a"), stage.spec("b")]
+    async with stage.supervising(*children, strategy=Strategy.REST_FOR_ONE) as tree:
+        match how:
+            case "all stop":
+                tree.root.ref.stop(Normal())
+            case "removed":
+                await stage.remove("b")
+            case _:
+                await stage.end("/a", Finish(Normal()))
+                stage.behaviour("b").terminate = None
+    crashes = [report for report in stage.reported(ChildTerminated) if isinstance(report.reason, Crashed)]
+    assert [(report.path, report.incarnation, report.will_restart) for report in crashes] == [
+        ("/b", 1, False)
+    ]

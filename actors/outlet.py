@@ -45,7 +45,7 @@ class Outlet(Protocol):
 class PortOutput:
     """Bytes on their way into a TCP or TLS port, whatever they mean."""
 
-    __slots__ = ("_is_blocked", "_pending", "bytes_pending", "is_broken", "on_drained", "port")
+    __slots__ = ("_pending", "bytes_pending", "is_blocked", "is_broken", "on_drained", "port")
 
     def __init__(self, port: Port) -> None:
         self.port = port
@@ -53,7 +53,7 @@ class PortOutput:
         self.is_broken = False
         self.on_drained: Callable[[], None] | None = None
         self._pending: list[bytes] = []
-        self._is_blocked = False
+        self.is_blocked = False
 
     def append(self, data: bytes) -> None:
         """See `Outlet`."""
@@ -63,7 +63,7 @@ class PortOutput:
 
     def flush(self) -> None:
         """See `Outlet`. Does nothing while the peer is known not to read."""
-        while self._pending and not self._is_blocked:
+        while self._pending and not self.is_blocked:
             self._write()
         if not self._pending and self.on_drained is not None:
             told, self.on_drained = self.on_drained, None
@@ -71,7 +71,7 @@ class PortOutput:
 
     def resume(self) -> None:
         """The port is writable (or may be): go on."""
-        self._is_blocked = False
+        self.is_blocked = False
         self.flush()
 
     def _write(self) -> None:
@@ -84,7 +84,7 @@ class PortOutput:
         self.bytes_pending -= sent
         if sent < len(data):
             self._pending.insert(0, data[sent:])
-            self._is_blocked = True
+            self.is_blocked = True
 
     def _take(self) -> bytes:
         """The next piece to write: everything, or about as much as one write can take."""

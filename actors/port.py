@@ -58,14 +58,14 @@ class Port:
         """Whether TLS has been started."""
         return isinstance(self._socket, ssl.SSLSocket)
 
-    def receive(self) -> bytes | None:
-        """What is there to read, at most `READ_BYTES_MAX`; None if nothing is; empty at the end.
+    def receive(self, bytes_max: int = READ_BYTES_MAX) -> bytes | None:
+        """What is there to read, at most `bytes_max`; None if nothing is; empty at the end.
 
         Raises:
             PortClosedError: the connection broke.
         """
         try:
-            return self._socket.recv(READ_BYTES_MAX)
+            return self._socket.recv(bytes_max)
         except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
             return None
         except ssl.SSLZeroReturnError:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from actors.http_connection import start_http_connection
 from actors.listener import listener_spec
 from actors.port_driver import port_driver_spec
 from actors.registry import registry_spec
@@ -68,9 +69,15 @@ def listeners_spec(server: Server) -> ChildSpec:
     children = [
         *(listener_spec(f"c2s:{each}", server, each, start_tcp_connection) for each in listen.c2s),
         *(listener_spec(f"c2s_tls:{each}", server, each, _start_direct_tls) for each in listen.c2s_tls),
+        *(listener_spec(f"http:{each}", server, each, start_http_connection) for each in listen.http),
+        *(listener_spec(f"https:{each}", server, each, _start_https) for each in listen.https),
     ]
     return supervisor_spec("listeners", children, intensity=server.intensity)
 
 
 def _start_direct_tls(server: Server, accepted: socket.socket) -> None:
     start_tcp_connection(server, accepted, direct_tls=True)
+
+
+def _start_https(server: Server, accepted: socket.socket) -> None:
+    start_http_connection(server, accepted, tls=True)

@@ -123,9 +123,9 @@ class WebSocketFraming:
 _TCP: Final = TcpFraming()
 
 
-def messages(joined: bytes) -> list[str]:
+def messages(joined: bytes) -> list[bytes]:
     """Return the WebSocket messages in what `WebSocketFraming` returned, from one call or several."""
-    return joined.decode().split("\0")[:-1]
+    return joined.split(_MESSAGE_END)[:-1]
 
 
 def _header_attributes(stream_id: str, sender: str, to: str | None, version: str | None) -> bytes:

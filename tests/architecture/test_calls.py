@@ -64,6 +64,7 @@ BANS: Final = {
         ("actors", "store", "protocols"),
         "Tasks are children of a supervisor: give it a child spec.",
         {
+            "actors/http_connection.py": "holds a library that reads in a task of its own",
             "actors/listener.py": "waits for clients and for its end at once",
             "actors/port_driver.py": "waits for readiness and for messages at once",
             "actors/store_link.py": "waits for the database's output and for its own end at once",

@@ -91,6 +91,7 @@ def test_stanza_over_tcp_is_written_as_it_came() -> None:
 def test_messages_takes_joined_ones_apart() -> None:
     joined = WEBSOCKET.stanza(MESSAGE) + WEBSOCKET.nonza(b"<a xmlns='u'>\n</a>")
     assert messages(joined) == [
-        "<message xmlns='jabber:client' to='a@b.c'><body>☺</body></message>", "<a xmlns='u'>\n</a>",
-    ]  # fmt: skip
+        "<message xmlns='jabber:client' to='a@b.c'><body>☺</body></message>".encode(),
+        b"<a xmlns='u'>\n</a>",
+    ]
     assert messages(b"") == []

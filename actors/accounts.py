@@ -5,6 +5,7 @@ The writing is done by each account's presence actor.
 
 from __future__ import annotations
 
+from ipaddress import ip_address
 from typing import TYPE_CHECKING, Final, final
 
 from actors.presence_messages import CreateAccount, DeleteAccount, DescribeUser, SetCredentials
@@ -22,6 +23,10 @@ CALL_SECONDS_MAX: Final = 60.0
 """Longer than a commit may take."""
 
 
+class TooManyRegistrationsError(Exception):
+    """This address has registered too many accounts just now."""
+
+
 @final
 class Accounts:
     """One per server. Every method may raise `StoreUnavailable`, and `CallError` if the actor dies of it."""
@@ -35,11 +40,27 @@ class Accounts:
         Raises:
             PasswordUnusable: the text cannot be a password.
         """
-        keys = await self._derive(password)
+        keys = await self.derive(password)
         at_ms = self._server.world.now_ms()
         return await self._presence(jid).call(
             lambda reply: CreateAccount(keys, at_ms, reply), deadline_seconds=CALL_SECONDS_MAX
         )
+
+    async def register(self, jid: JID, password: str, address: str) -> bool:
+        """Make an account for a stranger at this IP address; false if there is one by that name.
+
+        Loopback, where proxies sit, may register any number.
+
+        Raises:
+            TooManyRegistrationsError: there were too many from this address just now.
+            PasswordUnusable: the text cannot be a password.
+        """
+        throttle = self._server.registration_throttle
+        if not _is_loopback(address):
+            if throttle.is_blocked(address):
+                raise TooManyRegistrationsError(address)
+            throttle.count(address)
+        return await self.create(jid, password)
 
     async def set_password(self, jid: JID, password: str) -> bool:
         """Replace an account's password; false if there is no such account.
@@ -47,7 +68,7 @@ class Accounts:
         Raises:
             PasswordUnusable: the text cannot be a password.
         """
-        keys = await self._derive(password)
+        keys = await self.derive(password)
         return await self._presence(jid).call(
             lambda reply: SetCredentials(keys, reply), deadline_seconds=CALL_SECONDS_MAX
         )
@@ -60,11 +81,22 @@ class Accounts:
         """The account's document."""
         return await self._presence(jid).call(DescribeUser, deadline_seconds=CALL_SECONDS_MAX)
 
+    async def derive(self, password: str) -> tuple[ScramKeys, ...]:
+        """What is kept of a password.
+
+        Raises:
+            PasswordUnusable: the text cannot be a password.
+        """
+        world = self._server.world
+        salt = world.new_salt()
+        return await world.hashing.submit(lambda: derive_keys(password, salt)).wait(CALL_SECONDS_MAX)
+
     def _presence(self, jid: JID) -> Ref[PresenceMessage]:
         return self._server.presence_of(jid)
 
-    async def _derive(self, password: str) -> tuple[ScramKeys, ...]:
-        salt = self._server.world.new_salt()
-        return await self._server.world.hashing.submit(lambda: derive_keys(password, salt)).wait(
-            CALL_SECONDS_MAX
-        )
+
+def _is_loopback(address: str) -> bool:
+    try:
+        return ip_address(address).is_loopback
+    except ValueError:  # a local socket has no address: it is a proxy's as well
+        return True

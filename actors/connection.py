@@ -344,7 +344,7 @@ class Connection(Actor[ConnectionMessage, ConnectionMessage]):
             case RestartStream():
                 self.restart_stream()
             case RequestRegistration(request):
-                self._when(self.server.answer_registration(request), _registration_answer)
+                self._when(self.server.answer_registration(request, self.state.peer), _registration_answer)
             case BindResource(jid):
                 self._bind(jid)
             case Established(jid):

@@ -1,8 +1,8 @@
 """What an extension is: one value that can be read, checked and listed.
 
-A module is one file in `actors/modules` with a `MODULE`. It declares its namespaces, handlers, hooks,
-features and options; nothing is registered by importing it. Handlers get a context with what they may know,
-and return effects.
+A module is one file in `actors/modules` with a `MODULE`. It declares its standards, features, handlers,
+hooks and options; nothing is registered by importing it. Handlers get a context with what they may know, and
+return effects. docs/modules.md tells how to write one.
 
 Where a handler runs: one for an account, in that account's presence actor, in order with everything else
 that happens to it; one for the domain, in a short supervised task. What is addressed to a full address
@@ -14,29 +14,31 @@ from __future__ import annotations
 import enum
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple, final
+from typing import TYPE_CHECKING, NamedTuple, TypeVar, final
 
 from protocols.stanza import PayloadName
 
 if TYPE_CHECKING:
-    from actors.accounts import Accounts
-    from actors.presence_effects import PresenceEffect
+    from actors.presence_effects import AccountEffect, DomainEffect
     from actors.settings import LimitSettings
-    from actors.world import World
     from protocols.jid import JID
     from protocols.stanza import Stanza
     from protocols.xml_element import Element
-    from store.log import LogRecord
     from store.users import User
-    from supervision.ref import Ref
+
+I = TypeVar("I")  # noqa: E741 - an interface
+O = TypeVar("O")  # noqa: E741 - options
+
+GET = frozenset({"get"})
+SET = frozenset({"set"})
+GET_SET = frozenset({"get", "set"})
 
 
-class Scope(enum.Enum):
-    """Whose requests a handler answers."""
+class ModuleFaultError(Exception):
+    """A module asks for what it has not declared, or does not keep what it promises; says which and why."""
 
-    DOMAIN = "domain"  # addressed to the server
-    ACCOUNT = "account"  # addressed to an account, by anybody
-    OWNER = "owner"  # addressed to an account by itself; others are refused with `forbidden`
+
+# -- what a module declares about itself
 
 
 @final
@@ -55,44 +57,77 @@ class Identity(NamedTuple):
     category: str
     type: str
     name: str = ""
-    scope: Scope = Scope.DOMAIN
 
 
-@final
-@dataclass(frozen=True, slots=True)
-class DomainContext:
-    """What a handler for the domain may know."""
+# -- what handlers are given
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Context:
+    """What every handler may know.
+
+    Attributes:
+        domain: The domain served.
+        limits: The server's bounds.
+        modules: The modules that run.
+        now_ms: Tells the time, in milliseconds since 1970.
+        new_token: Makes an unguessable text, for ids.
+        chosen_options: The module's options; see `options`.
+        interfaces: What the module uses, by type; see `use`.
+    """
 
     domain: JID
-    world: World
+    limits: LimitSettings
     modules: Sequence[Module]
-    options: object
-    accounts: Accounts
+    now_ms: Callable[[], int]
+    new_token: Callable[[], str]
+    chosen_options: object
+    interfaces: Mapping[type, object]
+
+    def options(self, kind: type[O]) -> O:
+        """The module's own options, as the configuration has them.
+
+        Raises:
+            ModuleFaultError: the module has declared no such options.
+        """
+        if not isinstance(self.chosen_options, kind):
+            raise ModuleFaultError(f"this module does not declare {kind.__name__} as its options")
+        return self.chosen_options
+
+    def use(self, interface: type[I]) -> I:
+        """A part of the server that the module has declared to use.
+
+        Raises:
+            ModuleFaultError: it has not.
+        """
+        found = self.interfaces.get(interface)
+        if not isinstance(found, interface):
+            raise ModuleFaultError(f"this module does not declare that it uses {interface.__name__}")
+        return found
 
 
 @final
-@dataclass(frozen=True, slots=True)
-class AccountContext:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StrangerContext(Context):
+    """What a handler may know of a connection that has not logged in: its IP address, empty if unknown."""
+
+    address: str
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccountContext(Context):
     """What a handler for an account may know.
 
     Attributes:
         jid: The account's bare address.
         user: Its document as it is now.
         priorities: Its available resources and their priorities.
-        pending_count: How many messages wait for it in the log, where that is known.
-        pending: Reads at most so many of them, in order.
     """
 
-    domain: JID
-    world: World
-    modules: Sequence[Module]
-    options: object
-    limits: LimitSettings
     jid: JID
     user: User
     priorities: Mapping[str, int]
-    pending_count: int | None
-    pending: Callable[[int], Awaitable[Sequence[LogRecord]]]
 
 
 @final
@@ -112,39 +147,83 @@ class Request:
         """Whether it wants something changed."""
         return self.stanza.type == "set"
 
+    @property
+    def asker(self) -> JID:
+        """Who sent it; not for requests of strangers, who have no address."""
+        assert self.stanza.sender is not None, "a stranger has no address"
+        return self.stanza.sender
 
-DomainHandler = Callable[[DomainContext, Request], Awaitable[bytes]]
-"""Returns the payload of the result; raises `StanzaError` for an error."""
-AccountHandler = Callable[[AccountContext, Request], Awaitable[Sequence["PresenceEffect"]]]
-"""Returns effects, `Answer` or `Refuse` among them; may raise `StanzaError` for an error."""
+
+# -- handlers of requests
+#
+# A handler returns effects, one `Answer` among them, or raises `StanzaError` for an error.
+
+
+class Asker(enum.Enum):
+    """Who may ask an account."""
+
+    ANYBODY = "anybody"
+    SUBSCRIBERS = "those who may see its presence; for others it is as if there were no such account"
+    OWNER = "the account itself; others are refused with `forbidden`"
 
 
 @final
 class DomainIq(NamedTuple):
-    """A handler for requests to the domain, by the payload's name and the IQ's types."""
+    """A handler for requests to the server, by the payload's name and the IQ's types."""
 
     payload: PayloadName
     types: frozenset[str]
-    handle: DomainHandler
+    handle: Callable[[Context, Request], Awaitable[Sequence[DomainEffect]]]
+
+
+@final
+class StrangerIq(NamedTuple):
+    """A handler for requests to the server on connections that have not logged in."""
+
+    payload: PayloadName
+    types: frozenset[str]
+    handle: Callable[[StrangerContext, Request], Awaitable[Sequence[DomainEffect]]]
 
 
 @final
 class AccountIq(NamedTuple):
-    """A handler for requests to an account."""
+    """A handler for requests to an account; with `to_domain` also for what the server is asked about it."""
 
     payload: PayloadName
     types: frozenset[str]
-    scope: Scope
-    handle: AccountHandler
+    asker: Asker
+    handle: Callable[[AccountContext, Request], Awaitable[Sequence[AccountEffect]]]
+    to_domain: bool = False
 
 
-UndeliveredHook = Callable[[AccountContext, "Stanza"], Awaitable["Sequence[PresenceEffect] | None"]]
-"""For a message that no session can take, in the recipient's account: effects end the chain, None goes on."""
-AvailableHook = Callable[[AccountContext, "Ref[Any]"], Awaitable[Sequence["PresenceEffect"]]]
-"""For a session that has just become able to take messages.
+Iq = DomainIq | StrangerIq | AccountIq
 
-Its effects come before anybody can route to it.
-"""
+
+# -- hooks
+#
+# Those for one point run in order of `priority`, the lowest first. One that fails is reported and skipped.
+
+
+@final
+class OnUndelivered(NamedTuple):
+    """For a message that no session can take, in its recipient's account.
+
+    Effects end the chain, None goes on, `StanzaError` refuses the message. One that nobody wants is refused.
+    """
+
+    handle: Callable[[AccountContext, Stanza], Awaitable[Sequence[AccountEffect] | None]]
+    priority: int = 0
+
+
+@final
+class OnAvailable(NamedTuple):
+    """For a resource that can take messages from now on; effects come before anybody can route to it."""
+
+    handle: Callable[[AccountContext, str], Awaitable[Sequence[AccountEffect]]]
+    priority: int = 0
+
+
+Hook = OnUndelivered | OnAvailable
 
 
 @final
@@ -156,15 +235,14 @@ class Module:
         name: Its name in the configuration, and that of its file after `mod_`.
         summary: What it is, in a sentence.
         xeps: The standards it implements.
-        features: What the domain says of itself in service discovery.
-        account_features: What accounts say of themselves.
-        identities: Who the domain and its accounts are.
-        domain_iqs, account_iqs: Handlers of requests.
-        stranger_iqs: Handlers of requests from connections that have not logged in.
-        undelivered, available: Hooks; several modules' run in order of `priority`, the lowest first.
-        options: A frozen dataclass whose fields are made by `actors.settings.setting`; handlers find its
-            instance, filled from the configuration, in their context.
+        features, account_features: What the domain and its accounts say of themselves in service discovery.
+        identities, account_identities: What the domain and its accounts are.
+        iqs: Handlers of requests; two for the same requests are a fault.
+        hooks: Handlers at named points.
+        options: A frozen dataclass whose fields are made by `actors.settings.setting`.
+        uses: The parts of the server that its handlers ask their context for.
         needs: Names of modules without which this one makes no sense.
+        is_optional: Whether the server can do without it, so that the configuration may switch it off.
         on_by_default: Whether it runs where the configuration does not say.
     """
 
@@ -174,17 +252,11 @@ class Module:
     features: tuple[str, ...] = ()
     account_features: tuple[str, ...] = ()
     identities: tuple[Identity, ...] = ()
-    domain_iqs: tuple[DomainIq, ...] = ()
-    account_iqs: tuple[AccountIq, ...] = ()
-    stranger_iqs: tuple[DomainIq, ...] = ()
-    undelivered: UndeliveredHook | None = None
-    available: AvailableHook | None = None
-    priority: int = 0
+    account_identities: tuple[Identity, ...] = ()
+    iqs: tuple[Iq, ...] = ()
+    hooks: tuple[Hook, ...] = ()
     options: type | None = None
+    uses: tuple[type, ...] = ()
     needs: tuple[str, ...] = ()
+    is_optional: bool = True
     on_by_default: bool = True
-
-
-GET = frozenset({"get"})
-SET = frozenset({"set"})
-GET_SET = frozenset({"get", "set"})

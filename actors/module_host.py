@@ -1,46 +1,85 @@
 """The module host: the modules that run, their handlers by what they handle, and the box that each runs in.
 
 A handler that raises a `StanzaError` answers with it. One that fails otherwise is reported, the request gets
-`internal-server-error`, and everything else goes on.
+`internal-server-error`, and everything else goes on; a hook that fails is reported and skipped.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, final
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Final, NamedTuple, TypedDict, TypeVar, final
+
+import trio
 
 from actors import routing
-from actors.module import AccountContext, DomainContext, Module, Request, Scope
-from actors.presence_effects import PresenceEffect, Refuse
+from actors.accounts import Accounts
+from actors.module import (
+    AccountContext,
+    AccountIq,
+    Asker,
+    Context,
+    DomainIq,
+    ModuleFaultError,
+    OnAvailable,
+    OnUndelivered,
+    Request,
+    StrangerContext,
+    StrangerIq,
+)
+from actors.offline_queue import OfflineQueue
+from actors.presence_effects import Answer, PresenceEffect, Refuse, Send
+from actors.presence_rules import shares_presence
 from protocols.conditions import StanzaCondition
 from protocols.errors import StanzaError
 from protocols.stanza import PayloadName, Stanza, build_error, build_iq_result
 from store.errors import StoreUnavailable
 from supervision.actor import Actor
 from supervision.child_spec import ChildSpec, Restart
+from supervision.dynamic_supervisor import NotAcceptingError
 from supervision.exit_reason import ExitReason, Normal
-from supervision.reply import Reply
+from supervision.reply import CallError, Reply
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 
-    from actors.module import AccountIq, DomainHandler, DomainIq
+    from actors.module import Module
+    from actors.presence_effects import AccountEffect, DomainEffect
     from actors.presence_state import PresenceState
     from actors.server import Server
-    from store.log import LogRecord
+    from actors.settings import LimitSettings
+    from protocols.jid import JID
     from store.users import User
-    from supervision.ref import Ref
     from supervision.slot import Slot
 
+JOB_SECONDS_MAX: Final = 90.0
+"""How long a handler for the domain may take; what it may wait for has shorter deadlines."""
 JOB_GRACE_SECONDS: Final = 2.0
 
-_STORE_AWAY: Final = StanzaError(
-    StanzaCondition.RESOURCE_CONSTRAINT, "the database is away; try again in a moment"
+_AWAY: Final = StanzaError(
+    StanzaCondition.RESOURCE_CONSTRAINT, "this cannot be done just now; try again in a moment"
 )
+_BUSY: Final = StanzaError(StanzaCondition.RESOURCE_CONSTRAINT, "too many requests are being answered")
+_FAILED: Final = StanzaError(StanzaCondition.INTERNAL_SERVER_ERROR)
+_FORBIDDEN: Final = StanzaError(StanzaCondition.FORBIDDEN)
 _UNKNOWN: Final = StanzaError(StanzaCondition.SERVICE_UNAVAILABLE)
 
 
-class ModuleFaultError(Exception):
-    """The modules do not fit together; says which and why."""
+class _Common(TypedDict):
+    """The fields of `Context`."""
+
+    domain: JID
+    limits: LimitSettings
+    modules: Sequence[Module]
+    now_ms: Callable[[], int]
+    new_token: Callable[[], str]
+    chosen_options: object
+    interfaces: Mapping[type, object]
+
+
+T = TypeVar("T", DomainIq, StrangerIq, AccountIq)
+H = TypeVar("H", OnUndelivered, OnAvailable)
+
+_Key = tuple[PayloadName, str]
 
 
 class HandlerFailed(NamedTuple):
@@ -51,16 +90,6 @@ class HandlerFailed(NamedTuple):
     error: BaseException
 
 
-class _Bound(NamedTuple):
-    """A handler and the module it belongs to."""
-
-    module: Module
-    handler: Any
-
-
-_Key = tuple[PayloadName, str]
-
-
 @final
 class ModuleHost:
     """One per server."""
@@ -68,169 +97,206 @@ class ModuleHost:
     def __init__(self, server: Server, modules: Sequence[Module], options: Mapping[str, object]) -> None:
         """Index what the modules declare.
 
+        Args:
+            server: What handlers are given parts of.
+            modules: Those that run.
+            options: By module, an instance of what it declares as its options; defaults where there is none.
+
         Raises:
-            ModuleFaultError: two modules handle the same request, or one needs another that does not run.
+            ModuleFaultError: two modules have one name or handle the same request, or one needs what there
+                is not.
         """
         self._server = server
-        self.modules: tuple[Module, ...] = tuple(sorted(modules, key=lambda module: module.priority))
-        self._options = options
-        self._domain: dict[_Key, _Bound] = {}
-        self._account: dict[_Key, _Bound] = {}
-        self._stranger: dict[_Key, _Bound] = {}
-        names = {module.name for module in modules}
-        for module in self.modules:
-            missing = [need for need in module.needs if need not in names]
-            if missing:
-                raise ModuleFaultError(f"module {module.name} needs {', '.join(missing)}")
-            _index(self._domain, module, module.domain_iqs)
-            _index(self._account, module, module.account_iqs)
-            _index(self._stranger, module, module.stranger_iqs)
+        self.modules = tuple(modules)
+        self._options = {
+            module.name: options.get(module.name, module.options())
+            for module in modules
+            if module.options is not None
+        }
+        self._shared: dict[type, object] = {Accounts: server.accounts}
+        _check(modules, {*self._shared, OfflineQueue})
+        self._domain = _by_request(modules, DomainIq)
+        self._strangers = _by_request(modules, StrangerIq)
+        self._accounts = _by_request(modules, AccountIq)
+        self._undelivered = _by_priority(modules, OnUndelivered)
+        self._available = _by_priority(modules, OnAvailable)
 
     # -- contexts
 
-    def domain_context(self, module: Module) -> DomainContext:
-        """What a handler of this module for the domain may know."""
+    def _common(self, module: Module, more: Mapping[type, object] = MappingProxyType({})) -> _Common:
+        """What all contexts have; `more` are interfaces besides those that are the same for everybody."""
         server = self._server
-        options = self._options.get(module.name)
-        return DomainContext(server.domain, server.world, self.modules, options, server.accounts)
+        there = {**self._shared, **more}
+        return {
+            "domain": server.domain,
+            "limits": server.settings.limits,
+            "modules": self.modules,
+            "now_ms": server.world.now_ms,
+            "new_token": server.world.new_token,
+            "chosen_options": self._options.get(module.name),
+            "interfaces": {each: there[each] for each in module.uses if each in there},
+        }
 
-    def account_context(self, state: PresenceState, user: User) -> Callable[[Module], AccountContext]:
-        """What a handler for this account may know, module by module."""
-        server = self._server
+    def _account_context(self, module: Module, state: PresenceState, user: User) -> AccountContext:
+        queue = OfflineQueue(self._server.store, user, state.pending, self._server.names)
+        return AccountContext(
+            **self._common(module, {OfflineQueue: queue}),
+            jid=state.jid,
+            user=user,
+            priorities=state.priorities,
+        )
 
-        async def pending(count_max: int) -> Sequence[LogRecord]:
-            return await server.store.read_pending(user.bare_jid, user.log_reserved, count_max)
-
-        def make(module: Module) -> AccountContext:
-            return AccountContext(
-                domain=server.domain,
-                world=server.world,
-                modules=self.modules,
-                options=self._options.get(module.name),
-                limits=server.settings.limits,
-                jid=state.jid,
-                user=user,
-                priorities=state.priorities,
-                pending_count=state.pending_count,
-                pending=pending,
-            )
-
-        return make
-
-    # -- requests to an account, in its presence actor
+    # -- in an account's presence actor
 
     async def run_account_iq(
-        self, make_context: Callable[[Module], AccountContext], stanza: Stanza
+        self, state: PresenceState, user: User, stanza: Stanza
     ) -> Sequence[PresenceEffect]:
-        """Let the handler for this request say what is to be done."""
-        bound = self._find(self._account, stanza)
-        if bound is None:
-            return [Refuse(_UNKNOWN)]
-        declared: AccountIq = bound.handler
-        context = make_context(bound.module)
-        if declared.scope is Scope.OWNER and (
-            stanza.sender is None or stanza.sender.bare != context.jid.bare
-        ):
-            return [Refuse(StanzaError(StanzaCondition.FORBIDDEN))]
+        """Let the handler for this request say what is to be done.
+
+        Raises:
+            StanzaError: the request is refused.
+            StoreUnavailable: the database is away.
+        """
+        found = _find(self._accounts, stanza)
+        if found is None:
+            raise _UNKNOWN
+        module, declared = found
+        _admit(declared.asker, state, stanza)
         try:
-            return await declared.handle(context, Request(stanza))
+            effects = await declared.handle(self._account_context(module, state, user), Request(stanza))
+            _answer_in(effects)
         except (StanzaError, StoreUnavailable):
             raise
         except Exception as error:  # noqa: BLE001  # one module's fault is not the account's
-            self._failed(bound.module, declared.handle, error)
-            return [Refuse(StanzaError(StanzaCondition.INTERNAL_SERVER_ERROR))]
+            self._failed(module, declared.handle, error)
+            return [Refuse(_FAILED)]
+        return effects
 
     async def run_undelivered(
-        self, make_context: Callable[[Module], AccountContext], stanza: Stanza
-    ) -> Sequence[PresenceEffect] | None:
+        self, state: PresenceState, user: User, stanza: Stanza
+    ) -> Sequence[AccountEffect] | None:
         """Ask the modules in turn what becomes of a message that no session can take.
 
         None if nobody knows.
+
+        Raises:
+            StanzaError: the message is refused.
+            StoreUnavailable: the database is away.
         """
-        for module in self.modules:
-            if module.undelivered is None:
+        for module, hook in self._undelivered:
+            try:
+                effects = await hook.handle(self._account_context(module, state, user), stanza)
+            except (StanzaError, StoreUnavailable):
+                raise
+            except Exception as error:  # noqa: BLE001  # reported and skipped
+                self._failed(module, hook.handle, error)
                 continue
-            effects = await module.undelivered(make_context(module), stanza)
             if effects is not None:
                 return effects
         return None
 
-    async def run_available(
-        self, make_context: Callable[[Module], AccountContext], session: Ref[Any]
-    ) -> list[PresenceEffect]:
-        """Collect what modules do for a resource that can take messages from now on."""
-        effects: list[PresenceEffect] = []
-        for module in self.modules:
-            if module.available is not None:
-                effects += await module.available(make_context(module), session)
+    async def run_available(self, state: PresenceState, user: User, resource: str) -> list[AccountEffect]:
+        """Collect what modules do for a resource that can take messages from now on.
+
+        Raises:
+            StoreUnavailable: the database is away.
+        """
+        effects: list[AccountEffect] = []
+        for module, hook in self._available:
+            try:
+                effects += await hook.handle(self._account_context(module, state, user), resource)
+            except StoreUnavailable:
+                raise
+            except Exception as error:  # noqa: BLE001  # reported and skipped
+                self._failed(module, hook.handle, error)
         return effects
 
-    # -- requests to the domain, each in a task of its own
+    # -- for the domain, each in a task of its own
 
     def start_domain_iq(self, stanza: Stanza) -> None:
         """Answer a request to the domain, soon."""
-        bound = self._find(self._domain, stanza)
-        if bound is None:
-            routing.send_back(self._server, stanza, _UNKNOWN)
+        found = _find(self._domain, stanza)
+        if found is None:
+            self._ask_account(stanza)
             return
-        reply: Reply[Stanza] = Reply()
+        module, declared = found
+        context = Context(**self._common(module))
+        reply = self._start_job(module, stanza, lambda: declared.handle(context, Request(stanza)))
 
         def answered() -> None:
             routing.send(self._server, reply.result())
 
-        reply.on_filled = answered
-        self._start_job(bound, stanza, reply)
-
-    def answer_stranger(self, stanza: Stanza) -> Reply[Stanza]:
-        """Answer a request from a connection that has not logged in."""
-        reply: Reply[Stanza] = Reply()
-        bound = self._find(self._stranger, stanza)
-        if bound is None:
-            reply.set(build_error(stanza, _UNKNOWN))
+        if reply.is_filled:
+            answered()
         else:
-            self._start_job(bound, stanza, reply)
-        return reply
+            reply.on_filled = answered
 
-    def _start_job(self, bound: _Bound, stanza: Stanza, reply: Reply[Stanza]) -> None:
-        declared: DomainIq = bound.handler
-        context = self.domain_context(bound.module)
+    def _ask_account(self, stanza: Stanza) -> None:
+        """The server may be asked about the sender's own account, which then answers in its name."""
+        found, asker = _find(self._accounts, stanza), stanza.sender
+        if found is None or not found[1].to_domain or asker is None:
+            routing.send_back(self._server, stanza, _UNKNOWN)
+        elif asker.domainpart != self._server.domain.domainpart:
+            routing.send_back(self._server, stanza, _FORBIDDEN)
+        elif not self._server.hand_to_account(asker.bare_jid, stanza):
+            routing.send_back(self._server, stanza, _BUSY)
+
+    def answer_stranger(self, stanza: Stanza, address: str) -> Reply[Stanza]:
+        """Answer a request from a connection that has not logged in, and comes from this IP address."""
+        found = _find(self._strangers, stanza)
+        if found is None:
+            reply: Reply[Stanza] = Reply()
+            reply.set(build_error(stanza, _UNKNOWN))
+            return reply
+        module, declared = found
+        context = StrangerContext(**self._common(module), address=address)
+        return self._start_job(module, stanza, lambda: declared.handle(context, Request(stanza)))
+
+    def _start_job(
+        self, module: Module, stanza: Stanza, work: Callable[[], Awaitable[Sequence[DomainEffect]]]
+    ) -> Reply[Stanza]:
+        """Do the work in a task of its own; the reply is filled whatever becomes of that."""
+        reply: Reply[Stanza] = Reply()
 
         async def run() -> None:
-            reply.set(await self._run_domain(bound.module, declared.handle, context, stanza))
+            reply.set(await self._answer(module, stanza, work))
 
-        number = self._server.next_number()
-        spec = ChildSpec(
-            f"{bound.module.name}#{number}", lambda slot: Job(slot, run), Restart.TEMPORARY, JOB_GRACE_SECONDS
-        )
-        slot = self._server.jobs.start_child(spec)
-        failure = build_error(stanza, StanzaError(StanzaCondition.INTERNAL_SERVER_ERROR))
+        id_ = f"{module.name}#{self._server.next_number()}"
+        spec = ChildSpec(id_, lambda slot: Job(slot, run), Restart.TEMPORARY, JOB_GRACE_SECONDS)
+        try:
+            slot = self._server.jobs.start_child(spec)
+        except NotAcceptingError:
+            reply.set(build_error(stanza, _BUSY))
+            return reply
 
         def closed(_slot: Slot[None], _reason: ExitReason) -> None:
             if not reply.is_filled:
-                reply.set(failure)
+                reply.set(build_error(stanza, _FAILED))
 
         slot.on_close(closed)
+        return reply
 
-    async def _run_domain(
-        self, module: Module, handle: DomainHandler, context: DomainContext, stanza: Stanza
+    async def _answer(
+        self, module: Module, stanza: Stanza, work: Callable[[], Awaitable[Sequence[DomainEffect]]]
     ) -> Stanza:
         try:
-            return build_iq_result(stanza, await handle(context, Request(stanza)))
+            with trio.fail_after(JOB_SECONDS_MAX):
+                effects = await work()
+            answer = _answer_in(effects)
         except StanzaError as error:
             return build_error(stanza, error)
-        except StoreUnavailable:
-            return build_error(stanza, _STORE_AWAY)
+        except (StoreUnavailable, CallError):
+            return build_error(stanza, _AWAY)
         except Exception as error:  # noqa: BLE001  # one module's fault is not the server's
-            self._failed(module, handle, error)
-            return build_error(stanza, StanzaError(StanzaCondition.INTERNAL_SERVER_ERROR))
+            self._failed(module, work, error)
+            return build_error(stanza, _FAILED)
+        for effect in effects:
+            if isinstance(effect, Send):
+                routing.send(self._server, effect.stanza)
+        return build_iq_result(stanza, answer.payload)
 
-    def _find(self, table: Mapping[_Key, _Bound], stanza: Stanza) -> _Bound | None:
-        return None if stanza.payload is None else table.get((stanza.payload, stanza.type))
-
-    def _failed(
-        self, module: Module, handler: Callable[..., Awaitable[object]], error: BaseException
-    ) -> None:
-        self._server.note(HandlerFailed(module.name, getattr(handler, "__name__", repr(handler)), error))
+    def _failed(self, module: Module, handler: Callable[..., object], error: BaseException) -> None:
+        self._server.note(HandlerFailed(module.name, getattr(handler, "__qualname__", "?"), error))
 
 
 @final
@@ -247,13 +313,67 @@ class Job(Actor[None, None]):
         return Normal()
 
 
-def _index(table: dict[_Key, _Bound], module: Module, handlers: Sequence[AccountIq | DomainIq]) -> None:
-    for handler in handlers:
-        for type_ in handler.types:
-            key = (handler.payload, type_)
-            if key in table:
-                raise ModuleFaultError(
-                    f"modules {table[key].module.name} and {module.name} both handle "
-                    f"{type_} of {handler.payload.name} in {handler.payload.namespace}"
-                )
-            table[key] = _Bound(module, handler)
+def _check(modules: Sequence[Module], interfaces: Collection[type]) -> None:
+    """Whether every module has what it needs."""
+    names = [module.name for module in modules]
+    for module in modules:
+        missing = [
+            *(need for need in module.needs if need not in names),
+            *(each.__name__ for each in module.uses if each not in interfaces),
+        ]
+        if missing:
+            raise ModuleFaultError(f"module {module.name} needs {', '.join(missing)}")
+        if names.count(module.name) > 1:
+            raise ModuleFaultError(f"two modules are called {module.name}")
+
+
+def _by_request(modules: Sequence[Module], kind: type[T]) -> Mapping[_Key, tuple[Module, T]]:
+    """The handlers of one kind; two for one request are a fault."""
+    table: dict[_Key, tuple[Module, T]] = {}
+    for module in modules:
+        for handler in module.iqs:
+            if not isinstance(handler, kind):
+                continue
+            for type_ in handler.types:
+                key = (handler.payload, type_)
+                if key in table:
+                    raise ModuleFaultError(
+                        f"modules {table[key][0].name} and {module.name} both handle "
+                        f"{type_} of {handler.payload.name} in {handler.payload.namespace}"
+                    )
+                table[key] = (module, handler)
+    return table
+
+
+def _by_priority(modules: Sequence[Module], kind: type[H]) -> Sequence[tuple[Module, H]]:
+    """The hooks for one point, in the order in which they run."""
+    hooks = [(module, hook) for module in modules for hook in module.hooks if isinstance(hook, kind)]
+    return sorted(hooks, key=lambda entry: entry[1].priority)
+
+
+def _find(table: Mapping[_Key, tuple[Module, T]], stanza: Stanza) -> tuple[Module, T] | None:
+    return None if stanza.payload is None else table.get((stanza.payload, stanza.type))
+
+
+def _admit(asker: Asker, state: PresenceState, stanza: Stanza) -> None:
+    """Whether the sender may ask this of the account.
+
+    Raises:
+        StanzaError: it may not.
+    """
+    sender = stanza.sender
+    match asker:
+        case Asker.OWNER if sender is None or sender.bare != state.jid.bare:
+            raise _FORBIDDEN
+        case Asker.SUBSCRIBERS if sender is None or not shares_presence(state, sender):
+            raise _UNKNOWN
+        case _:
+            return
+
+
+def _answer_in(effects: Sequence[AccountEffect] | Sequence[DomainEffect]) -> Answer:
+    """The one answer that a request gets."""
+    answers = [effect for effect in effects if isinstance(effect, Answer)]
+    if len(answers) != 1:
+        raise ModuleFaultError(f"a request gets one answer, not {len(answers)}")
+    return answers[0]

@@ -12,30 +12,34 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar, Final, final
 
 from actors import presence_rules as rules
-from actors import routing
+from actors import routing, subscription_rules
+from actors.presence_commit import PresenceCommit
 from actors.presence_effects import (
     Answer,
     DropResource,
-    Forget,
+    HandOver,
     KeepMessage,
     MakeUser,
     NoteInterested,
     NotePending,
     NoteResource,
+    OfferToSession,
     PresenceEffect,
     Publish,
     PushRoster,
     Refuse,
+    RemoveAccount,
     SaveUser,
     Send,
     SendToSession,
     SetReply,
-    Settle,
+    TellLoggedOut,
 )
 from actors.presence_messages import (
     CreateAccount,
     DeleteAccount,
     DescribeUser,
+    LoggedOut,
     OwnPresence,
     OwnSubscription,
     Passivate,
@@ -46,24 +50,22 @@ from actors.presence_messages import (
     SessionEnded,
     SetCredentials,
 )
-from actors.presence_state import OwnResource, PresenceState
-from actors.session_messages import CloseStream
+from actors.presence_state import NOTHING_PENDING, OwnResource, PresenceState
+from actors.roster_changes import build_push
+from actors.session_messages import CloseStream, Deliver, DeliverIfDirected
 from protocols.conditions import StanzaCondition, StreamCondition
 from protocols.delivery import Delivery
 from protocols.errors import StanzaError
 from protocols.jid import JID
-from protocols.stanza import Stanza, StanzaKind, build_iq, build_iq_result
+from protocols.stanza import Stanza, StanzaKind, build_iq_result
 from store.errors import StoreUnavailable
-from store.log import Direction, LogRecord
 from store.users import User
-from store.writes import Committed, CreateUser, DeleteUser, InsertRecord, ReplaceUser, Write
 from supervision.actor import Actor
 from supervision.child_spec import ChildSpec, Restart
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
-    from actors.module import AccountContext, Module
     from actors.server import Server
     from protocols.sasl.keys import ScramKeys
     from supervision.reply import Reply
@@ -71,8 +73,6 @@ if TYPE_CHECKING:
 
 IDLE_SECONDS: Final = 60.0
 """How long an actor stays with no session, so that a reconnecting client finds it warm."""
-SEQ_BLOCK: Final = 100
-"""Numbers reserved in the log at a time: one write of the document for so many messages."""
 MESSAGES_MAX: Final = 5_000
 """Messages that may wait; a log-in with a thousand contacts brings as many probes at once."""
 
@@ -82,17 +82,13 @@ _STORE_AWAY: Final = StanzaError(
 _NO_ACCOUNT: Final = StanzaError(StanzaCondition.SERVICE_UNAVAILABLE)
 
 
-class StaleDocumentError(Exception):
-    """The store holds another revision of the document than this actor: somebody else wrote it."""
-
-
 @final
 class Presence(Actor[PresenceMessage, PresenceEffect]):
     """See the module's docstring; made by `start_presence`."""
 
     awaits: ClassVar[frozenset[type]] = frozenset(
         {
-            *(SessionBound, SessionEnded, OwnPresence, OwnSubscription, Routed),
+            *(SessionBound, SessionEnded, OwnPresence, OwnSubscription, Routed, LoggedOut),
             *(CreateAccount, SetCredentials, DeleteAccount, DescribeUser),
         }
     )
@@ -102,6 +98,7 @@ class Presence(Actor[PresenceMessage, PresenceEffect]):
         self._server = server
         assert isinstance(slot.state, PresenceState)
         self._state = slot.state
+        self._commit = PresenceCommit(server, slot.state)
 
     # -- prepare: everything that must be awaited
 
@@ -110,7 +107,7 @@ class Presence(Actor[PresenceMessage, PresenceEffect]):
         try:
             await self._load()
             effects = await self._plan(message)
-            await self._commit(effects, message)
+            await self._commit.carry_out(effects, message)
         except StoreUnavailable:
             effects = self._without_store(message)
         except StanzaError as error:
@@ -132,7 +129,7 @@ class Presence(Actor[PresenceMessage, PresenceEffect]):
             case OwnPresence():
                 return await self._own_presence(message)
             case OwnSubscription(stanza):
-                return rules.send_subscription(self._state, self._existing_user(), stanza)
+                return subscription_rules.send_subscription(self._state, self._existing_user(), stanza)
             case Routed():
                 return await self._routed(message)
             case CreateAccount(keys, at_ms, reply):
@@ -143,9 +140,11 @@ class Presence(Actor[PresenceMessage, PresenceEffect]):
                 return [*save, SetReply(reply, user is not None)]
             case DeleteAccount(reply):
                 exists = self._state.user is not None
-                return [*([Forget()] if exists else []), SetReply(reply, exists)]
+                return [*([RemoveAccount()] if exists else []), SetReply(reply, exists)]
             case DescribeUser(reply):
                 return [SetReply(reply, self._state.user)]
+            case LoggedOut(at_ms, status):
+                return rules.note_logout(self._state, at_ms, status)
             case _:
                 raise AssertionError(f"{message} needs no preparation")
 
@@ -169,6 +168,8 @@ class Presence(Actor[PresenceMessage, PresenceEffect]):
                 return self._session_bound(message)
             case SessionEnded(jid, session, directed):
                 return self._session_ended(jid, session, directed)
+            case LoggedOut():
+                return []
             case _:
                 return [Refuse(_STORE_AWAY)]
 
@@ -185,7 +186,8 @@ class Presence(Actor[PresenceMessage, PresenceEffect]):
     def _session_ended(self, jid: JID, session: object, directed: Sequence[JID]) -> list[PresenceEffect]:
         own = self._state.resources.get(jid.resourcepart or "")
         if own is None or own.session is not session:
-            return []  # another session has the name by now, and its binding has told of the end of this one
+            # Another session has the name by now; its binding has told the contacts of the end of this one.
+            return rules.take_back(rules.gone(jid), directed)
         return rules.end_resource(self._state, jid, directed)
 
     async def _own_presence(self, message: OwnPresence) -> Sequence[PresenceEffect]:
@@ -196,7 +198,7 @@ class Presence(Actor[PresenceMessage, PresenceEffect]):
         if resource is None or own is None or own.session is not message.session:
             return []  # the session has been replaced meanwhile
         if stanza.type == "unavailable":
-            gone = rules.become_unavailable(state, resource, own, stanza, message.directed)
+            gone = rules.become_unavailable(state, own, stanza, message.directed)
             return [*gone, NoteResource(resource, own.session, None), Publish()]
         priority = rules.parse_priority(stanza)
         if own.presence is None:
@@ -205,13 +207,16 @@ class Presence(Actor[PresenceMessage, PresenceEffect]):
             effects = rules.update_presence(state, resource, own, stanza, priority)
         took_none_before = own.presence is None or own.priority < 0
         if priority >= 0 and took_none_before and state.user is not None:
-            effects += await self._server.modules.run_available(self._account(state.user), own.session)
+            effects += await self._server.modules.run_available(state, state.user, resource)
         return [*effects, Publish()]
 
     # -- what was routed here
 
     async def _routed(self, message: Routed) -> Sequence[PresenceEffect]:
         stanza, state = message.stanza, self._state
+        assert stanza.to is not None
+        if stanza.to.localpart is None:
+            return await self._account_request(stanza)
         entry = self._server.directory.entry(state.jid.bare)
         delivery = routing.decide_for_user(entry, stanza, exists=state.user is not None)
         match delivery:
@@ -224,90 +229,27 @@ class Presence(Actor[PresenceMessage, PresenceEffect]):
             case Delivery.PROBE:
                 return rules.answer_probe(state, stanza)
             case Delivery.TO_RESOURCE_IF_SHARING if not self._shares_with(stanza):
-                return [Refuse(_NO_ACCOUNT)]
+                return [OfferToSession(entry.sessions[stanza.to.resourcepart or ""], stanza)]
             case _:
-                assert stanza.to is not None
                 return [_as_effect(each) for each in routing.deliver(entry, stanza.to, stanza, delivery)]
 
     def _shares_with(self, stanza: Stanza) -> bool:
         return stanza.sender is not None and rules.shares_presence(self._state, stanza.sender)
 
     async def _undelivered(self, message: Routed) -> Sequence[PresenceEffect]:
-        account = self._account(self._existing_user())
-        effects = await self._server.modules.run_undelivered(account, message.stanza)
+        modules, user = self._server.modules, self._existing_user()
+        effects = await modules.run_undelivered(self._state, user, message.stanza)
         return [Refuse(_NO_ACCOUNT)] if effects is None else effects
 
     def _subscription(self, stanza: Stanza) -> Sequence[PresenceEffect]:
+        requests_max = self._server.settings.limits.subscription_requests_max
         user = self._existing_user()
-        is_new = (
-            stanza.type == "subscribe"
-            and len(user.requests) >= self._server.settings.limits.subscription_requests_max
-        )
-        if is_new:
-            raise StanzaError(StanzaCondition.RESOURCE_CONSTRAINT)
-        return rules.receive_subscription(self._state, user, stanza)
+        return subscription_rules.receive_subscription(self._state, user, stanza, requests_max)
 
     async def _account_request(self, stanza: Stanza) -> Sequence[PresenceEffect]:
         if stanza.type in {"result", "error"}:
             return []
-        return await self._server.modules.run_account_iq(self._account(self._existing_user()), stanza)
-
-    # -- commit
-
-    async def _commit(self, effects: Sequence[PresenceEffect], cause: PresenceMessage) -> None:
-        """Make the changes last before anybody is told of them.
-
-        Tried again after a crash it changes nothing.
-        """
-        writes = [write for effect in effects for write in await self._writes_for(effect, cause)]
-        if writes:
-            await self._write(tuple(writes))
-
-    async def _write(self, writes: tuple[Write, ...]) -> None:
-        outcomes = await self._server.store.commit(writes)
-        refused = [outcome for outcome in outcomes if not isinstance(outcome, Committed)]
-        if refused:
-            self._state.is_loaded = False
-            raise StaleDocumentError(f"{self._state.jid}: {refused[0]}")
-
-    async def _writes_for(self, effect: PresenceEffect, cause: PresenceMessage) -> list[Write]:
-        match effect:
-            case SaveUser(user):
-                return [ReplaceUser(replace(user, rev=user.rev + 1), user.rev)]
-            case MakeUser(user):
-                return [CreateUser(user)]
-            case KeepMessage(stanza) if isinstance(cause, Routed):
-                return [InsertRecord(await self._record(stanza, cause))]
-            case Forget():
-                return [DeleteUser(self._state.jid.bare)]
-            case _:
-                return []
-
-    async def _record(self, stanza: Stanza, cause: Routed) -> LogRecord:
-        state = self._state
-        assert state.user is not None
-        if state.next_seq is None or state.next_seq > state.user.log_reserved:
-            await self._reserve(state.user)
-        assert state.next_seq is not None
-        return LogRecord(
-            owner=state.jid.bare,
-            seq=state.next_seq,
-            stanza_id=cause.stanza_id,
-            peer="" if stanza.sender is None else stanza.sender.full,
-            direction=Direction.IN,
-            at_ms=cause.at_ms,
-            data=stanza.data,
-            pending=True,
-        )
-
-    async def _reserve(self, user: User) -> None:
-        """Reserve the next block of log numbers; they may be used once that is committed."""
-        state = self._state
-        first = user.log_reserved + 1
-        reserved = replace(user, log_reserved=user.log_reserved + SEQ_BLOCK)
-        await self._write((ReplaceUser(replace(reserved, rev=user.rev + 1), user.rev),))
-        state.user = replace(reserved, rev=reserved.rev + 1)
-        state.next_seq = first
+        return await self._server.modules.run_account_iq(self._state, self._existing_user(), stanza)
 
     # -- decide and apply
 
@@ -331,17 +273,23 @@ class Presence(Actor[PresenceMessage, PresenceEffect]):
     def _apply_one(self, effect: PresenceEffect, cause: PresenceMessage) -> None:
         match effect:
             case Send(stanza):
-                routing.send(self._server, stanza)
+                self._send(stanza)
             case SendToSession(session, stanza):
                 routing.carry_out(self._server, routing.ToSession(session, stanza))
+            case OfferToSession(session, stanza):
+                if not session.cast(DeliverIfDirected(stanza), stanza.size):
+                    self._refuse(cause, _NO_ACCOUNT)
+            case HandOver():
+                self._hand_over(effect)
             case Answer(payload):
-                self._answer(cause, payload)
+                assert isinstance(cause, Routed)
+                self._send(build_iq_result(cause.stanza, payload))
             case Refuse(error):
                 self._refuse(cause, error)
             case PushRoster(payload):
                 self._push(payload)
-            case Settle(write):
-                self._server.store.cast(write)
+            case TellLoggedOut(status):
+                self.ref.tell(LoggedOut(self._server.world.now_ms(), status))
             case SetReply(reply, value):
                 reply.set(value)
             case Publish():
@@ -357,10 +305,10 @@ class Presence(Actor[PresenceMessage, PresenceEffect]):
                 state.user = replace(user, rev=user.rev + 1)
             case MakeUser(user):
                 state.user = user
-            case KeepMessage():
-                state.note_kept()
-            case NotePending(number):
-                state.pending_count = number
+            case KeepMessage(stanza):
+                state.note_kept(stanza.size)
+            case NotePending(size):
+                state.pending = size
             case NoteResource(resource, session, presence, priority):
                 state.resources[resource] = OwnResource(session, presence, priority)
             case DropResource(resource):
@@ -368,20 +316,38 @@ class Presence(Actor[PresenceMessage, PresenceEffect]):
             case NoteInterested():
                 sender = cause.stanza.sender if isinstance(cause, Routed) else None
                 if sender is not None and sender.resourcepart in state.resources:
-                    state.interested.add(sender.resourcepart)
-            case Forget():
-                self._forget()
+                    state.interested[sender.resourcepart] = None
+            case RemoveAccount():
+                self._remove_account()
             case _:
                 raise AssertionError(f"nobody carries out {effect}")
 
-    def _answer(self, cause: PresenceMessage, payload: bytes) -> None:
-        assert isinstance(cause, Routed)
-        routing.send(self._server, build_iq_result(cause.stanza, payload))
+    def _send(self, stanza: Stanza) -> None:
+        """To a session of this very user without queueing behind what others have for it."""
+        to = stanza.to
+        own = None
+        if to is not None and to.bare == self._state.jid.bare:
+            own = self._server.directory.session(to)
+        if own is None:
+            routing.send(self._server, stanza)
+        else:
+            routing.carry_out(self._server, routing.ToSession(own, stanza))
+
+    def _hand_over(self, effect: HandOver) -> None:
+        """In the lane that refuses nothing, so that all arrive and only then leave the queue."""
+        own = self._state.resources.get(effect.resource)
+        if own is None or not all(own.session.tell(Deliver(stanza)) for stanza in effect.stanzas):
+            return
+        for write in effect.writes:
+            self._server.store.cast(write)
+        self._state.pending = NOTHING_PENDING
 
     def _refuse(self, cause: PresenceMessage, error: StanzaError) -> None:
         match cause:
             case Routed(stanza) | OwnPresence(stanza=stanza) | OwnSubscription(stanza):
-                routing.send_back(self._server, stanza, error)
+                answer = routing.refusal(stanza, error)
+                if answer is not None:
+                    self._send(answer)
             case (
                 CreateAccount(reply=reply)
                 | SetCredentials(reply=reply)
@@ -397,14 +363,20 @@ class Presence(Actor[PresenceMessage, PresenceEffect]):
             if own is not None:
                 token = self._server.world.new_token()
                 to = JID(state.jid.localpart, state.jid.domainpart, resource)
-                push = build_iq(to=to, sender=None, type="set", id=token, payload=payload)
+                push = build_push(to, token, payload)
                 routing.carry_out(self._server, routing.ToSession(own.session, push))
 
-    def _forget(self) -> None:
+    def _remove_account(self) -> None:
+        """Take leave of everybody, then of the clients, behind whatever is on its way to them."""
         state = self._state
-        state.user = None
+        if state.user is not None:
+            for leave in subscription_rules.leave_everybody(state, state.user):
+                routing.send(self._server, leave.stanza)
+        state.user = state.next_seq = state.pending = None
+        close = CloseStream(StreamCondition.NOT_AUTHORIZED, "the account has been deleted")
         for own in state.resources.values():
-            own.session.tell(CloseStream(StreamCondition.NOT_AUTHORIZED, "the account has been deleted"))
+            if not own.session.cast(close):
+                own.session.tell(close)
 
     def set_aside(self, message: PresenceMessage, error: BaseException) -> Sequence[PresenceEffect]:
         """Refuse what killed this actor; a session's end is never refused but done without frills."""
@@ -419,7 +391,7 @@ class Presence(Actor[PresenceMessage, PresenceEffect]):
         """The document is read anew; the resources stand, since only sessions could tell of them again."""
         self._state.is_loaded = False
         self._state.next_seq = None
-        self._state.pending_count = None
+        self._state.pending = None
 
     # -- going to sleep
 
@@ -434,11 +406,6 @@ class Presence(Actor[PresenceMessage, PresenceEffect]):
         self._state.passivation = None
         if not self._state.resources and not self.mailbox.queue:
             self.retire()
-
-    # -- contexts
-
-    def _account(self, user: User) -> Callable[[Module], AccountContext]:
-        return self._server.modules.account_context(self._state, user)
 
 
 def _as_effect(effect: routing.RoutingEffect) -> PresenceEffect:

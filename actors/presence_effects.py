@@ -1,7 +1,7 @@
 """What can follow from a message to a presence actor: returned by its own rules and by modules' handlers.
 
-Those that change the account (`SaveUser`, `KeepMessage`) are committed before any of the others is carried
-out, so that nobody is told of what a crash could take back.
+Those that change the account (`SaveUser`, `KeepMessage`, `RemoveAccount`) are committed before any of the
+others is carried out, so that nobody is told of what a crash could take back.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple, final
 
 if TYPE_CHECKING:
+    from actors.presence_state import PendingSize
     from protocols.errors import StanzaError
     from protocols.stanza import Stanza
     from store.users import User
@@ -38,10 +39,12 @@ class KeepMessage(NamedTuple):
 
 
 @final
-class Settle(NamedTuple):
-    """These records have been handed over."""
+class HandOver(NamedTuple):
+    """Give a resource what waited for it, whatever else waits there already, and take that off the queue."""
 
-    write: SettleRecords
+    resource: str
+    stanzas: tuple[Stanza, ...]
+    writes: tuple[SettleRecords, ...]
 
 
 @final
@@ -54,6 +57,14 @@ class Send(NamedTuple):
 @final
 class SendToSession(NamedTuple):
     """Deliver a stanza to one session."""
+
+    session: Ref[Any]
+    stanza: Stanza
+
+
+@final
+class OfferToSession(NamedTuple):
+    """Deliver a request to one session if that has sent its sender directed presence."""
 
     session: Ref[Any]
     stanza: Stanza
@@ -109,9 +120,9 @@ class Publish(NamedTuple):
 
 @final
 class NotePending(NamedTuple):
-    """So many messages wait in the account's log."""
+    """So much waits in the account's log."""
 
-    number: int
+    size: PendingSize
 
 
 @final
@@ -123,25 +134,40 @@ class SetReply(NamedTuple):
 
 
 @final
-class Forget(NamedTuple):
-    """The account is gone: end its sessions."""
+class TellLoggedOut(NamedTuple):
+    """The last resource has gone, with this status text."""
+
+    status: str | None
 
 
-PresenceEffect = (
-    SaveUser
-    | MakeUser
-    | KeepMessage
-    | Settle
+@final
+class RemoveAccount(NamedTuple):
+    """The account and everything of it goes: end its sessions."""
+
+
+DomainEffect = Answer | Send
+"""What a module's handler for the domain may return."""
+AccountEffect = (
+    Answer
     | Send
-    | SendToSession
+    | SaveUser
+    | RemoveAccount
     | PushRoster
-    | Answer
-    | Refuse
     | NoteInterested
+    | KeepMessage
+    | HandOver
+    | NotePending
+)
+"""What a module's handler for an account may return."""
+PresenceEffect = (
+    AccountEffect
+    | Refuse
+    | MakeUser
+    | SendToSession
+    | OfferToSession
     | NoteResource
     | DropResource
     | Publish
-    | NotePending
+    | TellLoggedOut
     | SetReply
-    | Forget
 )

@@ -63,6 +63,14 @@ class Routed(NamedTuple):
 
 
 @final
+class LoggedOut(NamedTuple):
+    """The last resource went then, with this status text: to be remembered when there is time."""
+
+    at_ms: int
+    status: str | None
+
+
+@final
 class Planned(NamedTuple):
     """A message for which everything that had to be awaited has been: what is left is to do it."""
 
@@ -112,6 +120,7 @@ PresenceMessage = (
     | OwnPresence
     | OwnSubscription
     | Routed
+    | LoggedOut
     | Planned
     | CreateAccount
     | SetCredentials

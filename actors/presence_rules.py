@@ -1,11 +1,11 @@
-"""What a user's presence and subscriptions cause, as pure functions from state to effects (RFC 6121 §3, §4).
+"""What a user's presence causes, as pure functions from state to effects (RFC 6121 §4).
 
-Used by the presence actor alone. Nothing here waits or changes anything; effects are carried out in their
-order.
+Used by the presence actor. Nothing here waits or changes anything; effects are carried out in their order.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from actors.presence_effects import (
@@ -13,27 +13,32 @@ from actors.presence_effects import (
     NoteResource,
     PresenceEffect,
     Publish,
-    PushRoster,
     SaveUser,
     Send,
     SendToSession,
+    TellLoggedOut,
 )
-from actors.roster_changes import find_item, push_for, state_of, with_transition
+from actors.roster_changes import find_item
 from protocols.conditions import StanzaCondition
 from protocols.errors import StanzaError
 from protocols.jid import JID, parse_jid
-from protocols.stanza import Fanout, Stanza, build_presence, readdressed
-from protocols.subscription import PresenceNotice, SubscriptionStanza, inbound, outbound
+from protocols.stanza import Fanout, Stanza, StanzaKind, build_presence, readdressed, with_delay
+from protocols.timestamp import timestamp
+from protocols.xml_text import escape_text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator
 
     from actors.presence_state import OwnResource, PresenceState
-    from protocols.subscription import Transition
     from store.users import User
 
 PRIORITY_LEAST: Final = -128
 PRIORITY_MOST: Final = 127
+STATUS_CHARACTERS_MAX: Final = 1_023
+"""Of the last status that is remembered; longer than any screen."""
+
+_PRIORITY: Final = "{jabber:client}priority"
+_STATUS: Final = "{jabber:client}status"
 
 
 def parse_priority(stanza: Stanza) -> int:
@@ -44,7 +49,7 @@ def parse_priority(stanza: Stanza) -> int:
     """
     if b"priority" not in stanza.data:  # spares most presences the look inside
         return 0
-    text = stanza.element.findtext("{jabber:client}priority")
+    text = stanza.element.findtext(_PRIORITY)
     if text is None:
         return 0
     try:
@@ -124,57 +129,96 @@ def become_available(
 def update_presence(
     state: PresenceState, resource: str, own: OwnResource, stanza: Stanza, priority: int
 ) -> list[PresenceEffect]:
-    """What a later presence of an available resource causes (§4.4)."""
+    """What a later presence of an available resource causes (§4.4), but for what hooks add."""
     assert stanza.sender is not None
     effects = broadcast(state, stanza, stanza.sender)
     effects.append(SendToSession(own.session, readdressed(stanza, stanza.sender, state.jid)))
     effects.append(NoteResource(resource, own.session, stanza, priority))
-    effects.append(Publish())
     return effects
 
 
 def become_unavailable(
-    state: PresenceState, resource: str, own: OwnResource, stanza: Stanza, directed: Sequence[JID]
+    state: PresenceState, own: OwnResource, stanza: Stanza, directed: Iterable[JID]
 ) -> list[PresenceEffect]:
     """What the end of a resource's availability causes; `directed` hear of it as well (§4.5, §4.6.3)."""
     assert stanza.sender is not None
-    effects = broadcast(state, stanza, stanza.sender) if own.presence is not None else []
+    if own.presence is None:
+        return take_back(stanza, directed)
     subscribed = set() if state.user is None else {contact.bare for contact in subscribers(state.user)}
-    effects += [
-        Send(readdressed(stanza, stanza.sender, target))
-        for target in directed
-        if own.presence is None or target.bare not in subscribed
+    others = [target for target in directed if target.bare not in subscribed]
+    is_last = len(state.priorities) == 1
+    return [
+        *broadcast(state, stanza, stanza.sender),
+        *take_back(stanza, others),
+        *([TellLoggedOut(_status_of(stanza))] if is_last else []),
     ]
-    return effects
 
 
-def end_resource(state: PresenceState, jid: JID, directed: Sequence[JID]) -> list[PresenceEffect]:
+def take_back(stanza: Stanza, directed: Iterable[JID]) -> list[PresenceEffect]:
+    """Tell those who got directed presence that it has ended."""
+    assert stanza.sender is not None
+    fanout = Fanout(stanza, stanza.sender)
+    return [Send(fanout.to(target)) for target in sorted(directed, key=str)]
+
+
+def gone(jid: JID) -> Stanza:
+    """What a resource would have said if it had had the time (§4.5.2)."""
+    return build_presence(to=None, sender=jid, type="unavailable")
+
+
+def end_resource(state: PresenceState, jid: JID, directed: Iterable[JID]) -> list[PresenceEffect]:
     """A session has ended without a word (§4.5.2)."""
     assert jid.resourcepart is not None
     own = state.resources[jid.resourcepart]
-    gone = build_presence(to=None, sender=jid, type="unavailable")
-    effects = become_unavailable(state, jid.resourcepart, own, gone, directed)
+    effects = become_unavailable(state, own, gone(jid), directed)
     return [*effects, DropResource(jid.resourcepart), Publish()]
+
+
+def _status_of(stanza: Stanza) -> str | None:
+    """The status text of a presence, cut to what is remembered of it."""
+    if b"status" not in stanza.data:
+        return None
+    text = stanza.element.findtext(_STATUS)
+    return text[:STATUS_CHARACTERS_MAX] if text else None
+
+
+def note_logout(state: PresenceState, at_ms: int, status: str | None) -> list[PresenceEffect]:
+    """Remember when the user was last there, unless there is somebody again (§4.3.2)."""
+    if state.user is None or state.priorities:
+        return []
+    return [SaveUser(replace(state.user, last_logout_ms=at_ms, last_status=status))]
 
 
 def kept_request(contact: str, user: JID, stanza: bytes) -> Stanza:
     """A request for subscription as it came, for a resource that was not there then."""
-    stored = build_presence(to=user, sender=parse_jid(contact), type="subscribe")
-    return Stanza(stored.kind, user, stored.sender, "subscribe", None, None, stanza)
+    return Stanza(StanzaKind.PRESENCE, user, parse_jid(contact), "subscribe", None, None, stanza)
 
 
 def probe(sender: JID, contact: JID) -> Stanza:
-    """Ask for a contact's presence (§4.3.1)."""
+    """Ask for a contact's presence (§4.3.1).
+
+    From the full address, so that the answers go to the one resource that lacks them; such a probe never
+    leaves this server.
+    """
     return build_presence(to=contact, sender=sender, type="probe")
 
 
 def answer_probe(state: PresenceState, stanza: Stanza) -> list[PresenceEffect]:
-    """The current presence of each available resource, for those who may know it (§4.3.2)."""
+    """The current presence of each available resource, or the last one, to those who may know (§4.3.2)."""
     asker = stanza.sender
     assert asker is not None
     if not shares_presence(state, asker):
         return [Send(build_presence(to=asker.bare_jid, sender=state.jid, type="unsubscribed"))]
+    if state.user is not None and not any(own.presence for own in state.resources.values()):
+        return [Send(last_presence(state.user, state.jid, asker))]
     return current_presence(state, asker)
+
+
+def last_presence(user: User, jid: JID, to: JID) -> Stanza:
+    """That the user is not available, since when, and what was said then, as far as that is known."""
+    status = "" if user.last_status is None else f"<status>{escape_text(user.last_status)}</status>"
+    last = build_presence(to=to, sender=jid, type="unavailable", content=status.encode())
+    return last if user.last_logout_ms is None else with_delay(last, jid.bare, timestamp(user.last_logout_ms))
 
 
 def current_presence(state: PresenceState, to: JID) -> list[PresenceEffect]:
@@ -188,68 +232,3 @@ def _announced(presence: Stanza, to: JID) -> Stanza:
     """What a resource last announced, for one more address."""
     assert presence.sender is not None
     return readdressed(presence, presence.sender, to)
-
-
-# -- subscriptions
-
-
-def send_subscription(state: PresenceState, user: User, stanza: Stanza) -> list[PresenceEffect]:
-    """The user's own subscription stanza (§3, appendix A.2)."""
-    assert stanza.to is not None
-    contact = stanza.to.bare_jid
-    if contact.bare == state.jid.bare:
-        raise StanzaError(StanzaCondition.BAD_REQUEST, "nobody subscribes to himself")
-    item = find_item(user, contact.bare)
-    before = state_of(user, contact.bare)
-    transition = outbound(
-        before, SubscriptionStanza(stanza.type), approved=item is not None and item.approved
-    )
-    passed_on = [Send(readdressed(stanza, state.jid, contact))] if transition.passed_on else []
-    return _carry_out(state, user, contact, transition, stanza, passed_on)
-
-
-def receive_subscription(state: PresenceState, user: User, stanza: Stanza) -> list[PresenceEffect]:
-    """A subscription stanza of somebody else's (§3, appendix A.3)."""
-    assert stanza.sender is not None
-    contact = stanza.sender.bare_jid
-    item = find_item(user, contact.bare)
-    before = state_of(user, contact.bare)
-    transition = inbound(before, SubscriptionStanza(stanza.type), approved=item is not None and item.approved)
-    passed_on: list[PresenceEffect] = []
-    if transition.passed_on:
-        heard = readdressed(stanza, contact, state.jid)
-        is_request = stanza.type == "subscribe"
-        passed_on = [
-            SendToSession(own.session, heard)
-            for resource, own in state.resources.items()
-            if (own.presence is not None if is_request else resource in state.interested)
-        ]
-        stanza = heard
-    return _carry_out(state, user, contact, transition, stanza, passed_on)
-
-
-def _carry_out(
-    state: PresenceState,
-    user: User,
-    contact: JID,
-    transition: Transition,
-    stanza: Stanza,
-    passed_on: Sequence[PresenceEffect],
-) -> list[PresenceEffect]:
-    """In the order that `Transition` asks for."""
-    changed = with_transition(user, contact.bare, transition, stanza.data)
-    effects: list[PresenceEffect] = [] if changed is user else [SaveUser(changed)]
-    if transition.notice is PresenceNotice.UNAVAILABLE:
-        effects += [
-            Send(build_presence(to=contact, sender=own.presence.sender, type="unavailable"))
-            for own in state.resources.values()
-            if own.presence is not None
-        ]
-    effects += passed_on
-    if transition.reply is not None:
-        effects.append(Send(build_presence(to=contact, sender=state.jid, type=transition.reply.value)))
-    if transition.push:
-        effects.append(PushRoster(push_for(changed, contact.bare)))
-    if transition.notice is PresenceNotice.CURRENT:
-        effects += current_presence(state, contact)
-    return effects

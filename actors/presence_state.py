@@ -22,6 +22,17 @@ class OwnResource(NamedTuple):
 
 
 @final
+class PendingSize(NamedTuple):
+    """How many messages wait for an account, and how many bytes they have."""
+
+    messages: int
+    bytes: int
+
+
+NOTHING_PENDING = PendingSize(0, 0)
+
+
+@final
 class PresenceState:
     """See the module's docstring.
 
@@ -29,9 +40,9 @@ class PresenceState:
         user: The account's document as last committed; None before it was read, or if there is none.
         is_loaded: Whether the document was read.
         resources: The user's sessions by resource.
-        interested: The resources that asked for the roster.
+        interested: The resources that asked for the roster, in that order.
         next_seq: The next free number in the log, once a block of them is reserved.
-        pending_count: How many messages wait in the log, once that is known.
+        pending: How much waits in the log, once that is known.
     """
 
     __slots__ = (
@@ -40,7 +51,7 @@ class PresenceState:
         "jid",
         "next_seq",
         "passivation",
-        "pending_count",
+        "pending",
         "resources",
         "user",
     )
@@ -50,22 +61,22 @@ class PresenceState:
         self.user: User | None = None
         self.is_loaded = False
         self.resources: dict[str, OwnResource] = {}
-        self.interested: set[str] = set()
+        self.interested: dict[str, None] = {}
         self.next_seq: int | None = None
-        self.pending_count: int | None = None
+        self.pending: PendingSize | None = None
         self.passivation: Timer | None = None
 
-    def note_kept(self) -> None:
-        """A message was put into the log under `next_seq`."""
+    def note_kept(self, size: int) -> None:
+        """A message of so many bytes was put into the log under `next_seq`."""
         assert self.next_seq is not None, "no number was reserved"
         self.next_seq += 1
-        if self.pending_count is not None:
-            self.pending_count += 1
+        if self.pending is not None:
+            self.pending = PendingSize(self.pending.messages + 1, self.pending.bytes + size)
 
     def drop(self, resource: str) -> None:
         """Forget a resource."""
         self.resources.pop(resource, None)
-        self.interested.discard(resource)
+        self.interested.pop(resource, None)
 
     @property
     def priorities(self) -> dict[str, int]:

@@ -1,8 +1,8 @@
 """Changes to a roster as pure functions from one account document to the next (RFC 6121 §2, §3).
 
 Used by the roster module and by the presence actor. Every change that clients see counts the roster's
-version up and is noted in the item; removed items are remembered, a bounded number of them, so that a
-client can be told what changed since its version.
+version up and is noted in the item; removals are remembered, a bounded number of them, so that a client can
+be told what changed since its version (§2.6).
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from protocols.namespaces import ROSTER
+from protocols.stanza import build_iq
 from protocols.subscription import SubscriptionState, subscription_state
 from protocols.xml_text import escape_attribute, escape_text
 from store.users import RemovedItem, RosterItem, SubscriptionRequest
@@ -18,11 +19,16 @@ from store.users import RemovedItem, RosterItem, SubscriptionRequest
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from protocols.jid import JID
+    from protocols.stanza import Stanza
     from protocols.subscription import Transition
     from store.users import User
 
 REMOVED_MAX: Final = 100
-"""Removed contacts remembered; a client that missed more gets the whole roster."""
+"""Removals remembered; a client that missed more gets the whole roster.
+
+As long as there are fewer, none has ever been forgotten: `changes_since` relies on that.
+"""
 
 
 def find_item(user: User, jid: str) -> RosterItem | None:
@@ -49,8 +55,7 @@ def with_item(user: User, item: RosterItem) -> User:
     version = user.roster_version + 1
     item = item._replace(version=version)
     others = tuple(each for each in user.roster if each.jid != item.jid)
-    removed = tuple(each for each in user.removed if each.jid != item.jid)
-    return replace(user, roster=(*others, item), removed=removed, roster_version=version)
+    return replace(user, roster=(*others, item), roster_version=version)
 
 
 def without_item(user: User, jid: str) -> User:
@@ -66,17 +71,31 @@ def without_item(user: User, jid: str) -> User:
     )
 
 
+def changes_since(user: User, version: int) -> list[tuple[int, str]] | None:
+    """What clients see changed since that version: items with their versions, in order.
+
+    None if that is not known, or is more than the whole roster. A contact that was removed and then added
+    again is in it twice.
+    """
+    is_forgotten = len(user.removed) >= REMOVED_MAX and version < user.removed[0].version - 1
+    if version > user.roster_version or is_forgotten:
+        return None
+    changed = [(item.version, item_xml(item)) for item in user.roster if item.version > version]
+    removed = [(each.version, removed_xml(each.jid)) for each in user.removed if each.version > version]
+    changes = sorted(changed + removed)
+    return changes if len(changes) <= len(user.roster) else None
+
+
 def with_transition(user: User, jid: str, transition: Transition, stanza: bytes) -> User:
     """The account after a subscription stanza, as the tables have it; `stanza` is kept if it is a request."""
     user = _with_request(user, jid, stanza if transition.state.pending_in else None)
     item = find_item(user, jid)
     if item is None and not transition.push:
         return user
-    item = item or RosterItem(jid)
-    changed = item._replace(
+    changed = (item or RosterItem(jid))._replace(
         subscription=transition.state.subscription, ask=transition.state.ask, approved=transition.approved
     )
-    return user if changed == item and find_item(user, jid) is not None else with_item(user, changed)
+    return user if changed == item else with_item(user, changed)
 
 
 def _with_request(user: User, jid: str, stanza: bytes | None) -> User:
@@ -114,3 +133,8 @@ def push_for(user: User, jid: str) -> bytes:
     """The push that tells clients of the last change to this contact."""
     item = find_item(user, jid)
     return roster_xml(user.roster_version, [removed_xml(jid) if item is None else item_xml(item)])
+
+
+def build_push(to: JID, id_: str, payload: bytes) -> Stanza:
+    """A push for one resource, without `from`: clients take it as from the account itself (§2.1.6)."""
+    return build_iq(to=to, sender=None, type="set", id=id_, payload=payload)

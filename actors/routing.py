@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, final
 
+from actors.directory import UserEntry
 from actors.session_messages import Deliver
 from protocols.conditions import StanzaCondition
 from protocols.delivery import Address, Delivery, Resources, decide
@@ -18,7 +19,7 @@ from protocols.errors import StanzaError
 from protocols.stanza import Stanza, StanzaKind, build_error, build_presence
 
 if TYPE_CHECKING:
-    from actors.directory import Directory, UserEntry
+    from actors.directory import Directory
     from actors.server import Server
     from protocols.jid import JID
     from supervision.ref import Ref
@@ -81,7 +82,7 @@ def route(directory: Directory, domain: str, stanza: Stanza) -> tuple[RoutingEff
         if quick is not None:
             return quick
     if to.domainpart != domain:
-        return _refuse(stanza, _NOT_FEDERATED)
+        return refuse(stanza, _NOT_FEDERATED)
     if to.localpart is None:
         return (ToServer(stanza),)
     return route_to_user(entry, to, stanza)
@@ -100,10 +101,22 @@ def _route_chat(entry: UserEntry, to: JID, stanza: Stanza) -> tuple[RoutingEffec
 
 def route_to_user(entry: UserEntry | None, to: JID, stanza: Stanza) -> tuple[RoutingEffect, ...]:
     """Decide by the table of RFC 6121 §8 for an account that may or may not exist."""
-    if entry is None or entry.waiting or entry.presence is None:
+    if entry is not None and entry.waiting:
         return (ToUser(stanza),)
+    if entry is None or entry.presence is None:
+        return _route_to_absent(entry or UserEntry(to.bare), to, stanza)
     delivery = decide(stanza.kind, stanza.type, _address(entry, to), entry.route.resources)
     return (ToUser(stanza),) if delivery in _TO_USER else deliver(entry, to, stanza, delivery)
+
+
+def _route_to_absent(entry: UserEntry, to: JID, stanza: Stanza) -> tuple[RoutingEffect, ...]:
+    """No presence actor is started for what goes the same way whether or not there is such an account.
+
+    Such as presence for contacts who are not there: one login has a thousand of those.
+    """
+    delivery = decide(stanza.kind, stanza.type, _address(entry, to), Resources.NONE)
+    depends = not entry.sessions and delivery is not decide_for_user(entry, stanza, exists=False)
+    return (ToUser(stanza),) if depends or delivery in _TO_USER else deliver(entry, to, stanza, delivery)
 
 
 def _address(entry: UserEntry, to: JID) -> Address:
@@ -125,7 +138,7 @@ def deliver(entry: UserEntry, to: JID, stanza: Stanza, delivery: Delivery) -> tu
         case Delivery.TO_AVAILABLE:
             return tuple(ToSession(session, stanza) for session in entry.route.available)
         case Delivery.SERVICE_UNAVAILABLE | Delivery.BAD_REQUEST:
-            return _refuse(stanza, StanzaError(_REFUSALS[delivery]))
+            return refuse(stanza, StanzaError(_REFUSALS[delivery]))
         case Delivery.UNSUBSCRIBED:
             return unsubscribed(to, stanza)
         case Delivery.IGNORE:
@@ -137,8 +150,10 @@ def deliver(entry: UserEntry, to: JID, stanza: Stanza, delivery: Delivery) -> tu
 def decide_for_user(entry: UserEntry, stanza: Stanza, *, exists: bool) -> Delivery:
     """The table's word on a stanza that has come to the presence actor."""
     assert stanza.to is not None
-    resources = entry.route.resources if exists else Resources.NO_ACCOUNT
-    return decide(stanza.kind, stanza.type, _address(entry, stanza.to), resources)
+    if exists:
+        return decide(stanza.kind, stanza.type, _address(entry, stanza.to), entry.route.resources)
+    address = Address.BARE if stanza.to.resourcepart is None else Address.FULL_NO_MATCH
+    return decide(stanza.kind, stanza.type, address, Resources.NO_ACCOUNT)
 
 
 def unsubscribed(to: JID, stanza: Stanza) -> tuple[RoutingEffect, ...]:
@@ -157,7 +172,8 @@ def refusal(stanza: Stanza, error: StanzaError) -> Stanza | None:
     return build_error(stanza, error)
 
 
-def _refuse(stanza: Stanza, error: StanzaError) -> tuple[RoutingEffect, ...]:
+def refuse(stanza: Stanza, error: StanzaError) -> tuple[Back, ...]:
+    """An error for the sender of a stanza that goes nowhere, where it may be answered."""
     answer = refusal(stanza, error)
     return () if answer is None else (Back(answer),)
 

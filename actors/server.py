@@ -14,13 +14,13 @@ import trio
 from actors import routing
 from actors.accounts import Accounts
 from actors.directory import Directory
-from actors.login_throttle import LoginThrottle
 from actors.module_host import ModuleHost
 from actors.port_driver import PortTable
 from actors.presence import start_presence
 from actors.presence_messages import PresenceMessage, Routed
 from actors.session_messages import CloseStream
 from actors.store_access import StoreAccess
+from actors.throttle import Throttle
 from protocols.conditions import StanzaCondition, StreamCondition
 from protocols.errors import StanzaError
 from protocols.framing import TcpFraming, WebSocketFraming
@@ -88,8 +88,11 @@ class Server:
         self.registry: Ref[RegistryMessage] | None = None  # set by the registry itself
         self.ports = PortTable()
         self.store = StoreAccess(world.readers)
-        self.login_throttle = LoginThrottle(
+        self.login_throttle = Throttle(
             limits.failed_logins_max, limits.failed_logins_seconds, trio.current_time
+        )
+        self.registration_throttle = Throttle(
+            limits.registrations_max, limits.registrations_seconds, trio.current_time
         )
         self.intensity = Intensity(limits.restarts_max, limits.restarts_seconds)
         self.users = self._children("users", 2 * limits.sessions_max)
@@ -101,7 +104,7 @@ class Server:
         self.connections_by_address: dict[str, int] = {}
         self.listening: dict[str, Address] = {}  # by listener; where port 0 was asked for, what it became
         self._numbers = itertools.count(1)
-        self._names = NameBudget(_declared_names(modules), limits.names_max)
+        self.names = NameBudget(_declared_names(modules), limits.names_max)
         self._stream_limits = StreamLimits(
             stanza_bytes_max=limits.stanza_bytes_max,
             stanza_bytes_before_auth_max=limits.stanza_bytes_before_auth_max,
@@ -121,11 +124,11 @@ class Server:
 
     def new_xml_stream(self) -> XMLStream:
         """A parser for a stream that begins."""
-        return XMLStream(self._stream_limits, self._names)
+        return XMLStream(self._stream_limits, self.names)
 
     def new_websocket_stream(self) -> WebSocketStream:
         """The same for a stream over WebSocket."""
-        return WebSocketStream(self._stream_limits, self._names)
+        return WebSocketStream(self._stream_limits, self.names)
 
     def stream_setup(self, framing: Framing, bits: SessionBits) -> Setup:
         """What all streams that begin with these bits may negotiate; made once, as each of them holds it."""
@@ -169,7 +172,7 @@ class Server:
 
     def login_failed(self, peer: str, failure: LoginFailed) -> None:
         """Count a failed log-in against its address, and note it."""
-        self.login_throttle.failed(peer)
+        self.login_throttle.count(peer)
         self.note(failure)
 
     # -- ways to other actors
@@ -198,14 +201,18 @@ class Server:
         What follows goes the same way behind it.
         """
         assert stanza.to is not None
+        return self.hand_to_account(stanza.to, stanza)
+
+    def hand_to_account(self, jid: JID, stanza: Stanza) -> bool:
+        """The same for an account that may not be the one addressed."""
         routed = Routed(stanza, self.world.now_ms(), self.world.new_token())
         try:
-            presence = self.presence_of(stanza.to)
+            presence = self.presence_of(jid)
         except NotAcceptingError:
             return False
         if not presence.cast(routed, len(stanza.data)):
             return False
-        self.directory.entry(stanza.to.bare).waiting += 1
+        self.directory.entry(jid.bare).waiting += 1
         return True
 
     def hand_to_modules(self, stanza: Stanza) -> None:
@@ -219,9 +226,9 @@ class Server:
         """A session that cannot take what it must not miss: its client is to begin anew."""
         session.tell(CloseStream(StreamCondition.RESOURCE_CONSTRAINT, "too much is waiting for you"))
 
-    def answer_registration(self, request: Stanza) -> Reply[Stanza]:
-        """Answer a request to register from a connection that has not logged in."""
-        return self.modules.answer_stranger(request)
+    def answer_registration(self, request: Stanza, address: str) -> Reply[Stanza]:
+        """Answer a request to register from a connection from this address that has not logged in."""
+        return self.modules.answer_stranger(request, address)
 
     def connection_closed(self, peer: str) -> None:
         """One connection less from this address."""
@@ -234,8 +241,4 @@ class Server:
 
 def _declared_names(modules: Sequence[Module]) -> frozenset[str]:
     """The names that modules work with, which the XML library may always see."""
-    payloads = [
-        *(each.payload for module in modules for each in (*module.domain_iqs, *module.stranger_iqs)),
-        *(each.payload for module in modules for each in module.account_iqs),
-    ]
-    return frozenset(name for payload in payloads for name in payload)
+    return frozenset(name for module in modules for iq in module.iqs for name in iq.payload)

@@ -15,6 +15,7 @@ from actors.routing import RoutingEffect, ToSession, ToUser
 from actors.session_messages import (
     CloseStream,
     Deliver,
+    DeliverIfDirected,
     Drained,
     FromClient,
     SessionMessage,
@@ -114,6 +115,8 @@ class Session(Actor[SessionMessage, SessionEffect]):
         match message:
             case FromClient(stanza):
                 return self._from_client(stanza)
+            case DeliverIfDirected(stanza):
+                return self._if_directed(stanza)
             case StreamEnded():
                 return (End(None),)
             case CloseStream():
@@ -160,9 +163,17 @@ class Session(Actor[SessionMessage, SessionEffect]):
         self, to: JID, stanza: Stanza, effects: Sequence[SessionEffect]
     ) -> Sequence[SessionEffect]:
         available = stanza.type == ""
-        if available and len(self._state.directed) >= DIRECTED_MAX:
+        known = self._state.directed
+        if available and to not in known and len(known) >= DIRECTED_MAX:
             return self._answer(stanza, StanzaError(StanzaCondition.RESOURCE_CONSTRAINT))
         return (NoteDirected(to, available), *effects)
+
+    def _if_directed(self, stanza: Stanza) -> Sequence[SessionEffect]:
+        """Directed presence lets its recipient ask (RFC 6121 §8.5.3.1)."""
+        sender, directed = stanza.sender, self._state.directed
+        if sender in directed or (sender is not None and sender.bare_jid in directed):
+            return (Deliver(stanza),)
+        return routing.refuse(stanza, StanzaError(StanzaCondition.SERVICE_UNAVAILABLE))
 
     def _iq(self, stanza: Stanza) -> Sequence[SessionEffect]:
         fault = _iq_fault(stanza)
@@ -234,6 +245,8 @@ class Session(Actor[SessionMessage, SessionEffect]):
                 return self._answer(stamped_stanza, StanzaError(StanzaCondition.INTERNAL_SERVER_ERROR))
             case Deliver():
                 return (message,)
+            case DeliverIfDirected(stanza):
+                return routing.refuse(stanza, StanzaError(StanzaCondition.INTERNAL_SERVER_ERROR))
             case StreamEnded() | CloseStream():
                 return (End(message if isinstance(message, CloseStream) else None),)
             case Drained() | StillCongested():
@@ -324,5 +337,8 @@ def _session_closed(server: Server, slot: Slot[SessionMessage], _reason: ExitRea
 def _abandoned(server: Server, left: Sequence[SessionMessage]) -> None:
     """What the session did not come to: stanzas for its client are routed again, its name being gone."""
     for message in left:
-        if isinstance(message, Deliver) and message.stanza.kind is not StanzaKind.PRESENCE:
+        if (
+            isinstance(message, Deliver | DeliverIfDirected)
+            and message.stanza.kind is not StanzaKind.PRESENCE
+        ):
             routing.send(server, message.stanza)

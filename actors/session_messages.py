@@ -27,6 +27,13 @@ class Deliver(NamedTuple):
 
 
 @final
+class DeliverIfDirected(NamedTuple):
+    """A request from somebody who may see no presence of the user's, unless this session sent it some."""
+
+    stanza: Stanza
+
+
+@final
 class StreamEnded(NamedTuple):
     """The client's stream has ended, in good order or not.
 
@@ -52,4 +59,6 @@ class StillCongested(NamedTuple):
     """Time is up for a client that does not read what is waiting for it."""
 
 
-SessionMessage = FromClient | Deliver | StreamEnded | CloseStream | Drained | StillCongested
+SessionMessage = (
+    FromClient | Deliver | DeliverIfDirected | StreamEnded | CloseStream | Drained | StillCongested
+)

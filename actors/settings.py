@@ -207,6 +207,14 @@ class LimitSettings:
         10, "Failed log-ins from one IP address within `failed_logins_seconds`; then it must wait."
     )
     failed_logins_seconds: float = seconds(60.0, "For how long a failed log-in is held against its address.")
+    registrations_max: int = count(
+        5,
+        "Tries to register an account from one IP address within `registrations_seconds`, successful or not; "
+        "loopback, where proxies sit, is not counted.",
+    )
+    registrations_seconds: float = seconds(
+        3_600.0, "For how long a registration is held against its address."
+    )
     negotiation_seconds_max: float = seconds(
         30.0, "How long a new connection may take until it has logged in and bound a resource."
     )
@@ -235,6 +243,11 @@ class LimitSettings:
         200, "Requests from strangers that wait for one account's answer; further ones are refused."
     )
     offline_messages_max: int = count(500, "Messages stored for one account while nobody is logged in.")
+    offline_bytes_max: int = count(
+        2_097_152,
+        "Bytes of the messages stored for one account; they are handed to its next client in one piece.",
+        least=STANZA_BYTES_LEAST,
+    )
     store_away_seconds: float = seconds(
         5.0, "After this long without the database online delivery goes on without it, unacknowledged."
     )

@@ -89,17 +89,18 @@ class StoreAccess:
         """
         return await self.read(lambda store: store.user(bare_jid)).wait(READ_SECONDS_MAX)
 
-    async def read_pending(self, owner: str, up_to_seq: int, count_max: int) -> Sequence[LogRecord]:
-        """The messages that wait for an account, in order.
+    async def read_pending(
+        self, owner: str, after_seq: int, up_to_seq: int, count_max: int
+    ) -> Sequence[LogRecord]:
+        """The messages that wait for an account behind this number, in order.
 
         Raises:
             StoreUnavailable: the database is away.
         """
         if not up_to_seq:
             return ()
-        return await self.read(lambda store: store.pending(owner, 0, up_to_seq, count_max)).wait(
-            READ_SECONDS_MAX
-        )
+        query = self.read(lambda store: store.pending(owner, after_seq, up_to_seq, count_max))
+        return await query.wait(READ_SECONDS_MAX)
 
     async def commit(self, writes: tuple[Write, ...]) -> list[Outcome]:
         """Write, as durably as the server is set to, and return an outcome for each.

@@ -9,7 +9,6 @@ from __future__ import annotations
 import secrets
 import time
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final, final
 
 from actors.blocking import ThreadPool
@@ -70,9 +69,3 @@ def real_world() -> World:
         readers=ThreadPool("reader", READERS_MAX),
         hashing=ThreadPool("hashing", 1),
     )
-
-
-def timestamp(ms: int) -> str:
-    """A moment as XEP-0082 writes it, in UTC: `2002-09-10T23:08:25.123Z`."""
-    moment = datetime.fromtimestamp(ms / 1000, UTC)
-    return moment.strftime("%Y-%m-%dT%H:%M:%S.") + f"{ms % 1000:03d}Z"

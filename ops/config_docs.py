@@ -50,12 +50,14 @@ def render(modules: Sequence[Module]) -> str:
     """
     sections = groupby(declared_settings(), key=lambda declared: declared.path[:-1])
     parts = [_section(path, list(declared)) for path, declared in sections]
-    return "\n".join([_HEAD, *parts, _MODULES_HEAD, *(_module(module) for module in modules)])
+    described = [_module(module) for module in modules if module.is_optional or module.options is not None]
+    return "\n".join([_HEAD, *parts, _MODULES_HEAD, *described])
 
 
 def _module(module: Module) -> str:
     default = as_toml(module.on_by_default)
-    rows = [f"| `{ENABLED}` | `{default}` | true or false | Whether the module runs. |"]
+    enabled = f"| `{ENABLED}` | `{default}` | true or false | Whether the module runs. |"
+    rows = [enabled] if module.is_optional else []
     if module.options is not None:
         rows += map(_row, declared_settings(module.options, (MODULES, module.name)))
     return "\n".join([f"## [{MODULES}.{module.name}]", "", module.summary, "", *_COLUMNS, *rows, ""])

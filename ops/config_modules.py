@@ -47,6 +47,8 @@ def _is_enabled(check: Check, module: Module, table: Mapping[str, Any]) -> bool:
     enabled = table.get(ENABLED, module.on_by_default)
     if not isinstance(enabled, bool):
         check.wrong((MODULES, module.name, ENABLED), f"{shown(enabled)} will not do: write true or false")
+    elif not (enabled or module.is_optional):
+        check.wrong((MODULES, module.name, ENABLED), "the server cannot do without this module")
     return enabled is True
 
 

@@ -26,11 +26,14 @@ ROSTER_VERSIONING: Final = "urn:xmpp:features:rosterver"
 PRE_APPROVAL: Final = "urn:xmpp:features:pre-approval"
 
 # Extensions.
+DATA_FORMS: Final = "jabber:x:data"  # XEP-0004
 DISCO_INFO: Final = "http://jabber.org/protocol/disco#info"  # XEP-0030
 DISCO_ITEMS: Final = "http://jabber.org/protocol/disco#items"  # XEP-0030
 REGISTER: Final = "jabber:iq:register"  # XEP-0077
 REGISTER_FEATURE: Final = "http://jabber.org/features/iq-register"  # XEP-0077, stream feature
+CHAT_STATES: Final = "http://jabber.org/protocol/chatstates"  # XEP-0085
 VERSION: Final = "jabber:iq:version"  # XEP-0092
 OFFLINE: Final = "msgoffline"  # XEP-0160, disco feature
 PING: Final = "urn:xmpp:ping"  # XEP-0199
 DELAY: Final = "urn:xmpp:delay"  # XEP-0203
+HINTS: Final = "urn:xmpp:hints"  # XEP-0334

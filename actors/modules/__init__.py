@@ -4,12 +4,30 @@ from __future__ import annotations
 
 from typing import Final
 
-from actors.modules import mod_offline, mod_ping, mod_register, mod_roster, mod_session
+from actors.modules import (
+    mod_disco,
+    mod_message,
+    mod_offline,
+    mod_ping,
+    mod_presence,
+    mod_register,
+    mod_roster,
+    mod_session,
+    mod_stream,
+    mod_subscription,
+    mod_version,
+)
 
 MODULES: Final = (
+    mod_disco.MODULE,
+    mod_message.MODULE,
     mod_offline.MODULE,
     mod_ping.MODULE,
+    mod_presence.MODULE,
     mod_register.MODULE,
     mod_roster.MODULE,
     mod_session.MODULE,
+    mod_stream.MODULE,
+    mod_subscription.MODULE,
+    mod_version.MODULE,
 )

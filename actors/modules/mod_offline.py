@@ -6,88 +6,100 @@ then taken off the queue.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
-from actors.module import AccountContext, Module, Xep
-from actors.presence_effects import KeepMessage, NotePending, PresenceEffect, SendToSession, Settle
-from actors.world import timestamp
+from actors.module import AccountContext, Module, OnAvailable, OnUndelivered, Xep
+from actors.offline_queue import OfflineQueue
+from actors.presence_effects import HandOver, KeepMessage, NotePending
+from actors.presence_state import NOTHING_PENDING, PendingSize
 from protocols.conditions import StanzaCondition
 from protocols.errors import StanzaError
-from protocols.jid import parse_jid
-from protocols.namespaces import OFFLINE, XML
-from protocols.stanza import Stanza, StanzaKind, with_delay
+from protocols.namespaces import CHAT_STATES, CLIENT, DELAY, HINTS, OFFLINE
+from protocols.stanza import with_delay
+from protocols.timestamp import timestamp
 from store.writes import SettleRecords
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from store.log import LogRecord
-    from supervision.ref import Ref
+    from actors.offline_queue import Waiting
+    from actors.presence_effects import AccountEffect
+    from protocols.stanza import Stanza
 
-_HINTS: Final = "urn:xmpp:hints"
-_NO_STORE: Final = f"{{{_HINTS}}}no-store"
-_PASSING: Final = frozenset({"http://jabber.org/protocol/chatstates", _HINTS})
-_LANG: Final = f"{{{XML}}}lang"
+PAGE: Final = 100
+"""Messages read at a time; at the largest there are, as many bytes as the driver takes in one piece."""
+
+_STORE: Final = f"{{{HINTS}}}store"
+_NO_STORE: Final = f"{{{HINTS}}}no-store"
+_DELAY: Final = f"{{{DELAY}}}delay"
+_THREAD: Final = f"{{{CLIENT}}}thread"
 
 
-async def keep(context: AccountContext, stanza: Stanza) -> Sequence[PresenceEffect] | None:
+async def keep(context: AccountContext, stanza: Stanza) -> Sequence[AccountEffect] | None:
     """Keep a message that no session can take, if it is of a kind to be kept."""
     if not is_worth_keeping(stanza):
-        return ()
-    count = context.pending_count
-    if count is None:
-        count = len(await context.pending(context.limits.offline_messages_max))
-    if count >= context.limits.offline_messages_max:
-        raise StanzaError(StanzaCondition.RESOURCE_CONSTRAINT, "the recipient's offline queue is full")
-    return (NotePending(count), KeepMessage(stanza))
+        return None
+    size, limits = await _size(context.use(OfflineQueue)), context.limits
+    if size.messages >= limits.offline_messages_max or size.bytes + stanza.size > limits.offline_bytes_max:
+        raise StanzaError(StanzaCondition.SERVICE_UNAVAILABLE, "the recipient's offline queue is full")
+    return (NotePending(size), KeepMessage(stanza))
 
 
-async def hand_over(context: AccountContext, session: Ref[Any]) -> Sequence[PresenceEffect]:
+async def hand_over(context: AccountContext, resource: str) -> Sequence[AccountEffect]:
     """Deliver what waits to a resource that can take it, oldest first."""
-    if context.pending_count == 0:
+    queue = context.use(OfflineQueue)
+    if queue.size == NOTHING_PENDING:
         return ()
-    records = await context.pending(context.limits.offline_messages_max)
-    delivered = [SendToSession(session, _delayed(context, record)) for record in records]
-    settled = [Settle(write) for write in _settlements(context, records)]
-    return (*delivered, *settled, NotePending(0))
+    waiting = await _read_all(queue)
+    if not waiting:
+        return (NotePending(NOTHING_PENDING),)
+    pages = [waiting[at : at + PAGE] for at in range(0, len(waiting), PAGE)]
+    settled = [
+        SettleRecords(context.jid.bare, tuple(each.seq for each in page), keep=False) for page in pages
+    ]
+    return (HandOver(resource, tuple(_delayed(context, each) for each in waiting), tuple(settled)),)
 
 
 def is_worth_keeping(stanza: Stanza) -> bool:
-    """Whether there is more in it than the state of a chat that is over by then (XEP-0160, XEP-0334)."""
-    children = [child.tag.partition("}")[0][1:] for child in stanza.element]
-    if _HINTS in children and stanza.element.find(_NO_STORE) is not None:
-        return False
-    return any(namespace not in _PASSING for namespace in children)
-
-
-def _settlements(context: AccountContext, records: Sequence[LogRecord]) -> list[SettleRecords]:
-    if not records:
-        return []
-    return [SettleRecords(context.user.bare_jid, tuple(record.seq for record in records), keep=False)]
-
-
-def _delayed(context: AccountContext, record: LogRecord) -> Stanza:
-    """The message as it was accepted, and since when it waits."""
-    kept = Stanza(StanzaKind.MESSAGE, context.jid, parse_jid(record.peer), "", None, None, record.data)
-    element = kept.element
-    to = element.get("to")
-    stanza = Stanza(
-        StanzaKind.MESSAGE,
-        context.jid if to is None else parse_jid(to),
-        kept.sender,
-        element.get("type") or "",
-        element.get("id"),
-        element.get(_LANG),
-        record.data,
+    """Whether there is more in it than the state of a chat (XEP-0160 §3), or a hint says so (XEP-0334 §4)."""
+    names = [child.tag for child in stanza.element]
+    if _NO_STORE in names or _STORE in names:
+        return _NO_STORE not in names
+    return not all(
+        name == _THREAD or name.startswith((f"{{{CHAT_STATES}}}", f"{{{HINTS}}}")) for name in names
     )
-    return with_delay(stanza, context.domain.full, timestamp(record.at_ms))
+
+
+async def _read_all(queue: OfflineQueue) -> list[Waiting]:
+    """Everything that waits; bounded by what `keep` lets in."""
+    waiting: list[Waiting] = []
+    while True:
+        page = await queue.read(waiting[-1].seq if waiting else 0, PAGE)
+        waiting += page
+        if len(page) < PAGE:
+            return waiting
+
+
+async def _size(queue: OfflineQueue) -> PendingSize:
+    if queue.size is not None:
+        return queue.size
+    waiting = await _read_all(queue)
+    return PendingSize(len(waiting), sum(each.stanza.size for each in waiting))
+
+
+def _delayed(context: AccountContext, waiting: Waiting) -> Stanza:
+    """The message with since when it waits, unless this server has said so already, when it waited before."""
+    stanza, by = waiting.stanza, context.domain.full
+    if any(delay.get("from") == by for delay in stanza.element.findall(_DELAY)):
+        return stanza
+    return with_delay(stanza, by, timestamp(waiting.at_ms))
 
 
 MODULE: Final = Module(
     name="offline",
     summary="Keeps messages for accounts with nobody there, and delivers them when somebody comes.",
-    xeps=(Xep("0160", "1.0.1"), Xep("0203", "2.0")),
+    xeps=(Xep("0160", "1.0.1"), Xep("0203", "2.0"), Xep("0334", "0.4.0", "store and no-store")),
     features=(OFFLINE,),
-    undelivered=keep,
-    available=hand_over,
+    hooks=(OnUndelivered(keep), OnAvailable(hand_over)),
+    uses=(OfflineQueue,),
 )

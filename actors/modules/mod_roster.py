@@ -4,28 +4,30 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from actors.module import GET_SET, AccountContext, AccountIq, Module, Request, Scope, Xep
-from actors.presence_effects import Answer, NoteInterested, PresenceEffect, PushRoster, SaveUser, Send
+from actors.module import GET_SET, AccountContext, AccountIq, Asker, Module, Request, Xep
+from actors.presence_effects import Answer, NoteInterested, PushRoster, SaveUser, Send
 from actors.roster_changes import (
+    build_push,
+    changes_since,
     find_item,
-    find_request,
     item_xml,
     push_for,
-    removed_xml,
     roster_xml,
     with_item,
     without_item,
 )
+from actors.subscription_rules import end_subscriptions
 from protocols.conditions import StanzaCondition
 from protocols.errors import JIDMalformed, StanzaError
 from protocols.jid import parse_jid
 from protocols.namespaces import ROSTER
-from protocols.stanza import PayloadName, build_presence
+from protocols.stanza import PayloadName
 from store.users import RosterItem
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from actors.presence_effects import AccountEffect
     from protocols.jid import JID
     from protocols.xml_element import Element
     from store.users import User
@@ -34,39 +36,41 @@ NAME_CHARACTERS_MAX: Final = 1_023
 """Of a contact's or a group's name; as long as a part of an address, and longer than any screen."""
 GROUPS_MAX: Final = 50
 """Groups of one contact."""
+VERSION_DIGITS_MAX: Final = 18
+"""Of a roster's version: a change each microsecond takes thirty thousand years to more."""
 
 _ITEM: Final = f"{{{ROSTER}}}item"
 _GROUP: Final = f"{{{ROSTER}}}group"
 
 
-async def handle_roster(context: AccountContext, request: Request) -> Sequence[PresenceEffect]:
+async def handle_roster(context: AccountContext, request: Request) -> Sequence[AccountEffect]:
     """Get or set, for the account itself."""
     if request.is_set:
         return _set(context, _only_item(request.payload))
-    return _get(context.user, request.payload.get("ver"))
+    return _get(context, request)
 
 
 # -- get
 
 
-def _get(user: User, known: str | None) -> Sequence[PresenceEffect]:
-    """The whole roster, or what has changed since the version that the client has (§2.6)."""
-    changes = None if known is None else _changes_since(user, known)
+def _get(context: AccountContext, request: Request) -> Sequence[AccountEffect]:
+    """The whole roster, or nothing and then what has changed since the version that the client has (§2.6)."""
+    user = context.user
+    changes = _changes(user, request.payload.get("ver"))
     if changes is None:
         return (NoteInterested(), Answer(roster_xml(user.roster_version, map(item_xml, user.roster))))
-    pushes = [PushRoster(roster_xml(version, [item])) for version, item in changes]
+    pushes = [
+        Send(build_push(request.asker, context.new_token(), roster_xml(version, [item])))
+        for version, item in changes
+    ]
     return (NoteInterested(), Answer(), *pushes)
 
 
-def _changes_since(user: User, known: str) -> list[tuple[int, str]] | None:
-    """Each change since that version with its own, in order; None if the client needs the whole roster."""
-    if not (known.isascii() and known.isdecimal()) or int(known) > user.roster_version:
+def _changes(user: User, known: str | None) -> list[tuple[int, str]] | None:
+    """What to tell a client that has this version; None if it needs the whole roster."""
+    if known is None or not (known.isascii() and known.isdecimal() and len(known) <= VERSION_DIGITS_MAX):
         return None
-    version = int(known)
-    changed = [(item.version, item_xml(item)) for item in user.roster if item.version > version]
-    removed = [(each.version, removed_xml(each.jid)) for each in user.removed if each.version > version]
-    is_covered = version >= (user.removed[0].version if len(user.removed) else 0) or not user.removed
-    return sorted(changed + removed) if is_covered else None
+    return changes_since(user, int(known))
 
 
 # -- set
@@ -84,7 +88,7 @@ def _only_item(query: Element) -> Element:
     return items[0]
 
 
-def _set(context: AccountContext, element: Element) -> Sequence[PresenceEffect]:
+def _set(context: AccountContext, element: Element) -> Sequence[AccountEffect]:
     contact = _contact(element)
     if element.get("subscription") == "remove":
         return _remove(context, contact)
@@ -93,25 +97,19 @@ def _set(context: AccountContext, element: Element) -> Sequence[PresenceEffect]:
     user = context.user
     known = find_item(user, contact.bare)
     if known is None and len(user.roster) >= context.limits.roster_items_max:
-        raise StanzaError(StanzaCondition.RESOURCE_CONSTRAINT, "the roster is full", type=None)
+        raise StanzaError(StanzaCondition.RESOURCE_CONSTRAINT, "the roster is full")
     item = known or RosterItem(contact.bare)
     changed = with_item(user, item._replace(name=_name(element), groups=_groups(element)))
     return (SaveUser(changed), Answer(), PushRoster(push_for(changed, contact.bare)))
 
 
-def _remove(context: AccountContext, contact: JID) -> Sequence[PresenceEffect]:
+def _remove(context: AccountContext, contact: JID) -> Sequence[AccountEffect]:
     """Remove a contact, and end the subscriptions both ways (§2.5.2)."""
-    user, own = context.user, context.jid
-    item = find_item(user, contact.bare)
-    if item is None:
+    user = context.user
+    if find_item(user, contact.bare) is None:
         raise StanzaError(StanzaCondition.ITEM_NOT_FOUND)
-    types = []
-    if item.subscription in {"to", "both"} or item.ask:
-        types.append("unsubscribe")
-    if item.subscription in {"from", "both"} or find_request(user, contact.bare) is not None:
-        types.append("unsubscribed")
     changed = without_item(user, contact.bare)
-    ends = [Send(build_presence(to=contact, sender=own, type=each)) for each in types]
+    ends = end_subscriptions(context.jid, context.priorities, user, contact)
     return (SaveUser(changed), Answer(), PushRoster(push_for(changed, contact.bare)), *ends)
 
 
@@ -143,5 +141,6 @@ MODULE: Final = Module(
     name="roster",
     summary="Keeps each account's contacts, tells all its clients of changes, and knows what each has seen.",
     xeps=(Xep("RFC 6121", "2011", "section 2"), Xep("0237", "1.3")),
-    account_iqs=(AccountIq(PayloadName(ROSTER, "query"), GET_SET, Scope.OWNER, handle_roster),),
+    iqs=(AccountIq(PayloadName(ROSTER, "query"), GET_SET, Asker.OWNER, handle_roster),),
+    is_optional=False,
 )

@@ -1,0 +1,99 @@
+"""What a presence actor does to make changes last before anybody is told of them.
+
+Tried again after a crash it changes nothing: the document is guarded by its revision, a message by its
+number.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final, final
+
+from actors.presence_effects import KeepMessage, MakeUser, RemoveAccount, SaveUser
+from actors.presence_messages import Routed
+from store.log import Direction, LogRecord
+from store.writes import Committed, CreateUser, DeleteUser, InsertRecord, ReplaceUser
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from actors.presence_effects import PresenceEffect
+    from actors.presence_messages import PresenceMessage
+    from actors.presence_state import PresenceState
+    from actors.server import Server
+    from protocols.stanza import Stanza
+    from store.users import User
+    from store.writes import Write
+
+SEQ_BLOCK: Final = 100
+"""Numbers reserved in the log at a time: one write of the document for so many messages."""
+
+
+class StaleDocumentError(Exception):
+    """The store holds another revision of the document than this actor: somebody else wrote it."""
+
+
+@final
+class PresenceCommit:
+    """One for each incarnation."""
+
+    def __init__(self, server: Server, state: PresenceState) -> None:
+        self._server = server
+        self._state = state
+
+    async def carry_out(self, effects: Sequence[PresenceEffect], cause: PresenceMessage) -> None:
+        """Commit those of the effects that change the account.
+
+        Raises:
+            StoreUnavailable: the database is away, and nothing was changed.
+            StaleDocumentError: the document will be read anew.
+        """
+        writes = [write for effect in effects for write in await self._writes_for(effect, cause)]
+        if writes:
+            await self._write(tuple(writes))
+
+    async def _write(self, writes: tuple[Write, ...]) -> None:
+        outcomes = await self._server.store.commit(writes)
+        refused = [outcome for outcome in outcomes if not isinstance(outcome, Committed)]
+        if refused:
+            self._state.is_loaded = False
+            raise StaleDocumentError(f"{self._state.jid}: {refused[0]}")
+
+    async def _writes_for(self, effect: PresenceEffect, cause: PresenceMessage) -> list[Write]:
+        match effect:
+            case SaveUser(user):
+                return [ReplaceUser(replace(user, rev=user.rev + 1), user.rev)]
+            case MakeUser(user):
+                return [CreateUser(user)]
+            case KeepMessage(stanza) if isinstance(cause, Routed):
+                return [InsertRecord(await self._record(stanza, cause))]
+            case RemoveAccount():
+                return [DeleteUser(self._state.jid.bare)]
+            case _:
+                return []
+
+    async def _record(self, stanza: Stanza, cause: Routed) -> LogRecord:
+        state = self._state
+        assert state.user is not None
+        if state.next_seq is None or state.next_seq > state.user.log_reserved:
+            await self._reserve(state.user)
+        assert state.next_seq is not None
+        return LogRecord(
+            owner=state.jid.bare,
+            seq=state.next_seq,
+            stanza_id=cause.stanza_id,
+            peer="" if stanza.sender is None else stanza.sender.full,
+            direction=Direction.IN,
+            at_ms=cause.at_ms,
+            data=stanza.data,
+            pending=True,
+        )
+
+    async def _reserve(self, user: User) -> None:
+        """Reserve the next block of log numbers; they may be used once that is committed."""
+        state = self._state
+        first = user.log_reserved + 1
+        reserved = replace(user, log_reserved=user.log_reserved + SEQ_BLOCK)
+        await self._write((ReplaceUser(replace(reserved, rev=user.rev + 1), user.rev),))
+        state.user = replace(reserved, rev=reserved.rev + 1)
+        state.next_seq = first

@@ -1,0 +1,9 @@
+"""Moments as XMPP writes them (XEP-0082 §3.2), for delay stamps and the like."""
+
+from datetime import UTC, datetime
+
+
+def timestamp(ms: int) -> str:
+    """Return a moment, given in milliseconds since 1970, in UTC: `2002-09-10T23:08:25.123Z`."""
+    moment = datetime.fromtimestamp(ms // 1000, UTC)
+    return moment.strftime("%Y-%m-%dT%H:%M:%S.") + f"{ms % 1000:03d}Z"

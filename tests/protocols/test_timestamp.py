@@ -1,0 +1,17 @@
+"""Moments as XEP-0082 writes them."""
+
+import pytest
+
+from protocols.timestamp import timestamp
+
+
+@pytest.mark.parametrize(
+    ("ms", "text"),
+    [
+        (0, "1970-01-01T00:00:00.000Z"),
+        (1_031_699_305_123, "2002-09-10T23:08:25.123Z"),
+        (1_709_164_800_007, "2024-02-29T00:00:00.007Z"),
+    ],
+)
+def test_timestamp_is_written_in_utc_with_milliseconds(ms: int, text: str) -> None:
+    assert timestamp(ms) == text

@@ -8,13 +8,10 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Mapping
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Final, NamedTuple, final
+from typing import Final, NamedTuple, final
 
 import h11
 import trio
-
-if TYPE_CHECKING:
-    from actors.port_stream import PortStream
 
 HEAD_BYTES_MAX: Final = 16_384
 """The request line with all headers; browsers stay below 4 KB, cookies included, and servers take 8 to 64."""
@@ -86,7 +83,7 @@ class RequestRefused(Exception):
         self.response = response
 
 
-async def read_request(stream: PortStream) -> Request:
+async def read_request(stream: trio.abc.ReceiveStream) -> Request:
     """Read the head of a request.
 
     Raises:
@@ -98,7 +95,7 @@ async def read_request(stream: PortStream) -> Request:
     try:
         while (event := reader.next_event()) is h11.NEED_DATA:
             data = await stream.receive_some()
-            reader.receive_data(data)
+            reader.receive_data(bytes(data))
             size += len(data)
     except h11.RemoteProtocolError as error:
         raise RequestRefused(Response(HTTPStatus(error.error_status_hint), str(error))) from error

@@ -394,7 +394,7 @@ def test_closing_over_websocket_is_a_message() -> None:
     connection = FakeConnection(make_setup(DIRECT_TLS, WebSocketFraming()), stream)
     opening = "<open xmlns='urn:ietf:params:xml:ns:xmpp-framing' to='example.org' version='1.0'/>"
     told = messages(connection.hear(opening).encode())
-    assert told[0].startswith("<open ")
-    assert "<host-unknown " in told[1]
-    assert told[2:] == ["<close xmlns='urn:ietf:params:xml:ns:xmpp-framing'/>"]
+    assert told[0].startswith(b"<open ")
+    assert b"<host-unknown " in told[1]
+    assert told[2:] == [b"<close xmlns='urn:ietf:params:xml:ns:xmpp-framing'/>"]
     assert connection.is_closed

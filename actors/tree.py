@@ -32,12 +32,7 @@ def root_spec(server: Server, say: Callable[[str], None], ops: Sequence[ChildSpe
     return supervisor_spec(
         "root",
         [
-            timers_spec(),
-            store_spec(server, say),
-            registry_spec(server),
-            server.users.spec(),
-            server.sessions.spec(),
-            server.jobs.spec(),
+            *core_specs(server, _named_database(server, say)),
             port_driver_spec(server.ports),
             server.connections.spec(),
             supervisor_spec("ops", ops, intensity=server.intensity),
@@ -48,10 +43,22 @@ def root_spec(server: Server, say: Callable[[str], None], ops: Sequence[ChildSpe
     )
 
 
-def store_spec(server: Server, say: Callable[[str], None]) -> ChildSpec:
-    """The link to the database and the batcher, each of which can die without the other."""
+def core_specs(server: Server, database: ChildSpec) -> list[ChildSpec]:
+    """What needs neither sockets nor processes, given an actor that offers a database to the server."""
+    return [
+        timers_spec(),
+        store_spec(server, database),
+        registry_spec(server),
+        server.users.spec(),
+        server.sessions.spec(),
+        server.jobs.spec(),
+    ]
+
+
+def _named_database(server: Server, say: Callable[[str], None]) -> ChildSpec:
+    """The link to the database that the settings name."""
     settings = server.settings
-    database = database_spec(
+    return database_spec(
         settings.database.uri,
         settings.data_dir,
         server.store,
@@ -59,7 +66,12 @@ def store_spec(server: Server, say: Callable[[str], None]) -> ChildSpec:
         journaled=settings.durability is Durability.JOURNALED,
         say=say,
     )
-    batcher = batcher_spec(server.store, server.world.writer, settings.limits.store_away_seconds)
+
+
+def store_spec(server: Server, database: ChildSpec) -> ChildSpec:
+    """The link to the database and the batcher, each of which can die without the other."""
+    seconds = server.settings.limits.store_away_seconds
+    batcher = batcher_spec(server.store, server.world.writer, seconds)
     return supervisor_spec("store", [batcher, database], intensity=server.intensity)
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import enum
 import socket
 import ssl
+from contextlib import suppress
 from typing import Final, Protocol, final
 
 READABLE: Final = 1
@@ -94,11 +95,19 @@ class Port:
             raise PortClosedError(str(error)) from error
 
     def start_tls(self, context: ssl.SSLContext) -> None:
-        """Put TLS on the socket; the handshake follows, driven by `handshake`."""
+        """Put TLS on the socket; the handshake follows, driven by `handshake`.
+
+        Raises:
+            PortClosedError: the peer has gone already.
+        """
         assert not self.is_encrypted, "TLS has been started already"
-        self._socket = context.wrap_socket(
-            self._socket, server_side=True, do_handshake_on_connect=False, suppress_ragged_eofs=True
-        )
+        try:
+            self._socket.getpeername()  # the library would lose the descriptor of one not connected
+            self._socket = context.wrap_socket(
+                self._socket, server_side=True, do_handshake_on_connect=False, suppress_ragged_eofs=True
+            )
+        except OSError as error:
+            raise PortClosedError(str(error)) from error
 
     def handshake(self) -> Handshake:
         """Go on with the TLS handshake.
@@ -116,13 +125,16 @@ class Port:
         return Handshake.DONE
 
     def finish_writing(self) -> None:
-        """Close our half: the peer reads what is on its way, then the end."""
-        try:
-            if isinstance(self._socket, ssl.SSLSocket):
+        """Close our half: the peer reads what is on its way, then the end.
+
+        What it still sends is read in clear from here on, to be thrown away: OpenSSL would take data behind
+        our end for a fault, and a connection closed with something unread is reset, last words and all.
+        """
+        if isinstance(self._socket, ssl.SSLSocket):
+            with suppress(OSError, ValueError):  # our end is written; the peer's is not waited for
                 self._socket.unwrap()
+        with suppress(OSError):  # it has gone already
             self._socket.shutdown(socket.SHUT_WR)
-        except (OSError, ValueError):  # the peer need not answer; the port is closed soon whatever it does
-            return
 
     def close(self) -> None:
         """Close; what the kernel has taken it still delivers. Take the port out of the driver before."""

@@ -9,6 +9,7 @@ lost.
 from __future__ import annotations
 
 import select
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final, NoReturn, final
 
 import trio
@@ -58,8 +59,12 @@ class PortTable:
 
     def remove(self, port: Port) -> None:
         """Stop watching; call it before the descriptor is closed, since its number may come again."""
-        if self._ports.pop(port.fileno, None) is not None and self._epoll is not None:
-            self._epoll.unregister(port.fileno)
+        if self._ports.get(port.fileno) is not port:
+            return
+        del self._ports[port.fileno]
+        if self._epoll is not None:
+            with suppress(OSError):  # a TLS handshake that fails at once takes the descriptor with it
+                self._epoll.unregister(port.fileno)
 
     def arm_all(self) -> select.epoll:
         """A new epoll object that watches every port and will report what is ready, known or not."""

@@ -60,8 +60,8 @@ class PortStream(trio.abc.Stream):
         Raises:
             trio.BrokenResourceError: the handshake failed, or the peer has gone.
         """
-        self.port.start_tls(context)
         try:
+            self.port.start_tls(context)
             while self.port.handshake() is Handshake.WAITING:
                 if self._has_hung_up:
                     raise trio.BrokenResourceError("the peer has gone during the handshake")

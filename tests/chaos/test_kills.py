@@ -156,8 +156,8 @@ def _assert_kept(server: RunningServer, absent: Account, writer: Talker) -> None
     expected = [number for number in range(1, writer.sent + 1) if number not in writer.refused]
     with RawClient(server) as client:
         client.log_in(absent, "late")
-        client.become_available()
-        client.send(f"<message to='{absent.jid}/late' type='chat'><body>the last</body></message>")
+        client.send("<presence/>")
+        client.send(f"<message to='{absent.jid}' type='chat'><body>the last</body></message>")
         data = client.read_until(rb"the last</body>.*?</message>")
     assert [int(number) for number in re.findall(rb"<body>n(\d+)</body>", data)] == expected
     assert data.count(b"urn:xmpp:delay") == len(expected)

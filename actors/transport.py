@@ -55,8 +55,10 @@ class _Carrier(trio.abc.Stream):
     """The stream that the library sees.
 
     Attributes:
-        bytes_max: What may come in between two whole messages. The library bounds a message in characters,
-            but neither the number of its fragments, empty ones included, nor what comes between them.
+        bytes_max: What may come in between two whole messages before no more is read. The library bounds a
+            message in characters, but neither the number of its fragments, empty ones included, nor what
+            comes between them.
+        bytes_unused: What has come in since the last whole message was taken.
         has_sent_close: Whether a Close frame was written. What comes after that does not matter: the library
             would even fail where a ping crosses its Close, since it cannot answer any more.
     """
@@ -91,12 +93,12 @@ class _Carrier(trio.abc.Stream):
             raise trio.ClosedResourceError
         if self._early:
             data, self._early = self._early, b""
-        else:
+        elif self.bytes_unused <= self.bytes_max:
             data = await self._stream.receive_some(max_bytes)
-        if self.has_sent_close:
-            return b""
+        else:
+            data = await self._discard()
         self.bytes_unused += len(data)
-        return data if self.bytes_unused <= self.bytes_max else await self._discard()
+        return b"" if self.has_sent_close else data
 
     async def _discard(self) -> bytes:
         """Too much has come: let it be said, and read on only so that the client can read it."""

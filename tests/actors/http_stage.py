@@ -7,6 +7,7 @@ likes.
 from __future__ import annotations
 
 import itertools
+import socket
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Final, NamedTuple, NoReturn, TypeVar
 
@@ -15,6 +16,7 @@ import trio
 from actors.http_connection import HttpState, start_http_connection
 from actors.listener import listener_spec
 from actors.port_driver import PortTable, port_driver_spec
+from actors.port_stream import PortStream
 from actors.server import Server
 from actors.settings import Address, LimitSettings, Settings
 from actors.websocket_connection import WebSocketState
@@ -97,6 +99,34 @@ async def driven_ports() -> AsyncIterator[PortTable]:
     ports = PortTable()
     async with _running([port_driver_spec(ports)]):
         yield ports
+
+
+class Pair(NamedTuple):
+    """Both ends of a connection: ours on the driver, the client's on Trio."""
+
+    ports: PortTable
+    stream: PortStream
+    client: trio.SocketStream
+
+    def reset(self) -> None:
+        """The client breaks the connection without a word."""
+        self.client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+        self.client.socket.close()
+
+
+@asynccontextmanager
+async def stream_pair() -> AsyncIterator[Pair]:
+    """A connection, with a driver that looks after it."""
+    async with driven_ports() as ports:
+        with socket.create_server(("127.0.0.1", 0)) as listening:
+            client = await trio.open_tcp_stream(*listening.getsockname())
+            accepted, _address = listening.accept()
+        stream = PortStream(accepted, ports, lambda: None)
+        try:
+            yield Pair(ports, stream, client)
+        finally:
+            stream.close()
+            client.socket.close()
 
 
 @asynccontextmanager

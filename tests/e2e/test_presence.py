@@ -192,7 +192,10 @@ async def test_preapproved_request_is_approved_at_once(server: RunningServer) ->
 
 @on_asyncio
 async def test_directed_presence_is_taken_back_at_the_end(server: RunningServer) -> None:
-    async with online(server, server.account(), "a") as one, online(server, server.account(), "b") as stranger:
+    async with (
+        online(server, server.account(), "a") as one,
+        online(server, server.account(), "b") as stranger,
+    ):
         one.send_presence(pto=stranger.boundjid.full, pstatus="just for you")
         presence = await stranger.presence("available", one.boundjid.full)
         assert presence["status"] == "just for you"

@@ -34,7 +34,9 @@ async def test_roster_set_is_kept_and_pushed_to_who_asked_for_the_roster(server:
     ):
         await setting.roster_items()
         await interested.roster_items()
-        item = f"<item jid='{ROMEO}' name='Ромео &amp; 🌹'><group>Друзья</group><group>a &lt; b</group></item>"
+        item = (
+            f"<item jid='{ROMEO}' name='Ромео &amp; 🌹'><group>Друзья</group><group>a &lt; b</group></item>"
+        )
         await setting.request(roster_set(item), type="set")
         romeo = Contact("none", "Ромео & 🌹", ("Друзья", "a < b"))
         for client in (setting, interested):

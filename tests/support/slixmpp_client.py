@@ -275,7 +275,6 @@ class Client(ClientXMPP):
         """
         await self.request(PING, to=self.boundjid.bare)
 
-
     async def has_reached(self, jid: str) -> None:
         """Wait until another account has dealt with what this client had sent to it before.
 

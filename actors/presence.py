@@ -105,14 +105,25 @@ class Presence(Actor[PresenceMessage, PresenceEffect]):
     async def prepare(self, message: PresenceMessage) -> PresenceMessage:
         """Plan the effects of a message and commit those that change the account."""
         try:
-            await self._load()
-            effects = await self._plan(message)
-            await self._commit.carry_out(effects, message)
+            effects = await self._planned(message)
         except StoreUnavailable:
             effects = self._without_store(message)
         except StanzaError as error:
             effects = [Refuse(error)]
         return Planned(message, effects)
+
+    async def _planned(self, message: PresenceMessage) -> Sequence[PresenceEffect]:
+        """What follows from a message, committed; a predecessor may have come so far already."""
+        submitted = self._state.submitted
+        if submitted is None or submitted.message is not message:
+            await self._load()
+            effects = await self._plan(message)
+            submitted = self._state.submitted = await self._commit.submit(effects, message)
+            if submitted is None:
+                return effects
+        self.mailbox.acquit()
+        await self._commit.wait(submitted.outcomes)
+        return submitted.effects
 
     async def _load(self) -> None:
         state = self._state
@@ -266,6 +277,7 @@ class Presence(Actor[PresenceMessage, PresenceEffect]):
             assert isinstance(message, Planned)
             for effect in message.effects:
                 self._apply_one(effect, message.message)
+            self._state.submitted = None
             if isinstance(message.message, Routed):
                 self._server.directory.entry(self._state.jid.bare).waiting -= 1
         self._set_passivation()
@@ -379,19 +391,29 @@ class Presence(Actor[PresenceMessage, PresenceEffect]):
                 own.session.tell(close)
 
     def set_aside(self, message: PresenceMessage, error: BaseException) -> Sequence[PresenceEffect]:
-        """Refuse what killed this actor; a session's end is never refused but done without frills."""
-        failure = StanzaError(StanzaCondition.INTERNAL_SERVER_ERROR)
-        effects: list[PresenceEffect] = [Refuse(failure)]
+        """Refuse what killed this actor, unless it had been committed.
+
+        A session's end is never refused but done without frills.
+        """
+        effects: list[PresenceEffect] = []
         if isinstance(message, SessionEnded) and message.jid.resourcepart is not None:
             effects = [DropResource(message.jid.resourcepart), Publish()]
+        elif not self._is_committed(message):
+            effects = [Refuse(StanzaError(StanzaCondition.INTERNAL_SERVER_ERROR))]
+        self._state.forget_document()
         super().set_aside(message, error)
         return (Planned(message, effects),)  # type: ignore[return-value]  # as in `decide`
 
+    def _is_committed(self, message: PresenceMessage) -> bool:
+        """Whether what a message changes is in the database, as far as that is known."""
+        submitted = self._state.submitted
+        return submitted is not None and submitted.message is message and submitted.outcomes.succeeded
+
     def broken(self, _error: BaseException) -> None:
         """The document is read anew; the resources stand, since only sessions could tell of them again."""
-        self._state.is_loaded = False
-        self._state.next_seq = None
-        self._state.pending = None
+        submitted = self._state.submitted
+        self._state.forget_document()
+        self._state.submitted = submitted  # whether it was committed decides what its sender is told
 
     # -- going to sleep
 

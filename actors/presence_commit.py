@@ -1,7 +1,7 @@
 """What a presence actor does to make changes last before anybody is told of them.
 
-Tried again after a crash it changes nothing: the document is guarded by its revision, a message by its
-number.
+What has been sent to the database is noted in the slot: a successor waits for the same outcome. Tried again
+it changes nothing: the document is guarded by its revision, a message by its number.
 """
 
 from __future__ import annotations
@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING, Final, final
 
 from actors.presence_effects import KeepMessage, MakeUser, RemoveAccount, SaveUser
 from actors.presence_messages import Routed
+from actors.presence_state import Submission
 from store.log import Direction, LogRecord
 from store.writes import Committed, CreateUser, DeleteUser, InsertRecord, ReplaceUser
+from supervision.child_spec import INFINITY
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,7 +25,8 @@ if TYPE_CHECKING:
     from actors.server import Server
     from protocols.stanza import Stanza
     from store.users import User
-    from store.writes import Write
+    from store.writes import Outcome, Write
+    from supervision.reply import Reply
 
 SEQ_BLOCK: Final = 100
 """Numbers reserved in the log at a time: one write of the document for so many messages."""
@@ -41,22 +44,28 @@ class PresenceCommit:
         self._server = server
         self._state = state
 
-    async def carry_out(self, effects: Sequence[PresenceEffect], cause: PresenceMessage) -> None:
-        """Commit those of the effects that change the account.
+    async def submit(self, effects: Sequence[PresenceEffect], cause: PresenceMessage) -> Submission | None:
+        """Send those of the effects that change the account to the database; None if there are none.
 
         Raises:
             StoreUnavailable: the database is away, and nothing was changed.
             StaleDocumentError: the document will be read anew.
         """
         writes = [write for effect in effects for write in await self._writes_for(effect, cause)]
-        if writes:
-            await self._write(tuple(writes))
+        if not writes:
+            return None
+        return Submission(cause, effects, self._server.store.submit(tuple(writes)))
 
-    async def _write(self, writes: tuple[Write, ...]) -> None:
-        outcomes = await self._server.store.commit(writes)
-        refused = [outcome for outcome in outcomes if not isinstance(outcome, Committed)]
+    async def wait(self, outcomes: Reply[list[Outcome]]) -> None:
+        """Wait until everything is committed, for as long as that is not known.
+
+        Raises:
+            StoreUnavailable: the database is away, and nothing was changed.
+            StaleDocumentError: the document will be read anew.
+        """
+        refused = [each for each in await outcomes.wait(INFINITY) if not isinstance(each, Committed)]
         if refused:
-            self._state.is_loaded = False
+            self._state.forget_document()
             raise StaleDocumentError(f"{self._state.jid}: {refused[0]}")
 
     async def _writes_for(self, effect: PresenceEffect, cause: PresenceMessage) -> list[Write]:
@@ -94,6 +103,8 @@ class PresenceCommit:
         state = self._state
         first = user.log_reserved + 1
         reserved = replace(user, log_reserved=user.log_reserved + SEQ_BLOCK)
-        await self._write((ReplaceUser(replace(reserved, rev=user.rev + 1), user.rev),))
+        await self.wait(
+            self._server.store.submit((ReplaceUser(replace(reserved, rev=user.rev + 1), user.rev),))
+        )
         state.user = replace(reserved, rev=reserved.rev + 1)
         state.next_seq = first

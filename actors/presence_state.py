@@ -5,10 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple, final
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from actors.presence_effects import PresenceEffect
+    from actors.presence_messages import PresenceMessage
     from protocols.jid import JID
     from protocols.stanza import Stanza
     from store.users import User
+    from store.writes import Outcome
     from supervision.ref import Ref
+    from supervision.reply import Reply
     from supervision.timers import Timer
 
 
@@ -33,6 +39,15 @@ NOTHING_PENDING = PendingSize(0, 0)
 
 
 @final
+class Submission(NamedTuple):
+    """What was planned for a message and has gone to the database; a successor does not plan it again."""
+
+    message: PresenceMessage
+    effects: Sequence[PresenceEffect]
+    outcomes: Reply[list[Outcome]]
+
+
+@final
 class PresenceState:
     """See the module's docstring.
 
@@ -43,6 +58,7 @@ class PresenceState:
         interested: The resources that asked for the roster, in that order.
         next_seq: The next free number in the log, once a block of them is reserved.
         pending: How much waits in the log, once that is known.
+        submitted: The message in hand, once what it changes has gone to the database.
     """
 
     __slots__ = (
@@ -53,6 +69,7 @@ class PresenceState:
         "passivation",
         "pending",
         "resources",
+        "submitted",
         "user",
     )
 
@@ -64,6 +81,7 @@ class PresenceState:
         self.interested: dict[str, None] = {}
         self.next_seq: int | None = None
         self.pending: PendingSize | None = None
+        self.submitted: Submission | None = None
         self.passivation: Timer | None = None
 
     def note_kept(self, size: int) -> None:
@@ -72,6 +90,11 @@ class PresenceState:
         self.next_seq += 1
         if self.pending is not None:
             self.pending = PendingSize(self.pending.messages + 1, self.pending.bytes + size)
+
+    def forget_document(self) -> None:
+        """What is known of the database cannot be trusted: read and reserve anew. Resources stand."""
+        self.is_loaded = False
+        self.next_seq = self.pending = self.submitted = None
 
     def drop(self, resource: str) -> None:
         """Forget a resource."""

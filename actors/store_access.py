@@ -27,11 +27,6 @@ R = TypeVar("R")
 
 READ_SECONDS_MAX: Final = 15.0
 """Longer than the drivers' own time-outs, so that theirs are what is seen."""
-COMMIT_SECONDS_MAX: Final = 45.0
-"""A commit of unknown outcome is waited for at most this long.
-
-The batcher goes on for as long as it takes.
-"""
 
 
 @final
@@ -102,16 +97,17 @@ class StoreAccess:
         query = self.read(lambda store: store.pending(owner, after_seq, up_to_seq, count_max))
         return await query.wait(READ_SECONDS_MAX)
 
-    async def commit(self, writes: tuple[Write, ...]) -> list[Outcome]:
-        """Write, as durably as the server is set to, and return an outcome for each.
+    def submit(self, writes: tuple[Write, ...]) -> Reply[list[Outcome]]:
+        """Write, as durably as the server is set to; the reply has an outcome for each.
 
-        Raises:
-            StoreUnavailable: the database is away and nothing was written.
+        It fails with `StoreUnavailable` if the database is away and nothing was written. Whoever waits for it
+        may die and have a successor wait on: the batcher goes on for as long as it takes.
         """
         assert self._batcher is not None, "the batcher has not been started yet"
-        return await self._batcher.call(
-            lambda reply: Commit(writes, reply), deadline_seconds=COMMIT_SECONDS_MAX
-        )
+        reply: Reply[list[Outcome]] = Reply()
+        if not self._batcher.cast(Commit(writes, reply)):
+            reply.fail(StoreUnavailable("too much waits to be written"))
+        return reply
 
     def cast(self, write: Write) -> None:
         """Write without waiting for the outcome; in the lane that is not refused."""

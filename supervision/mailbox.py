@@ -197,6 +197,10 @@ class Mailbox(Generic[M]):
         if self.on_room is not None and self._has_room():
             self._tell_room()
 
+    def acquit(self) -> None:
+        """The message in hand is not to blame for the deaths so far: all that is left of it is waiting."""
+        self.attempts = 0
+
     def in_hand(self) -> M | None:
         """The message that is being handled, or was when the reader died."""
         return None if self._hand is None else self._hand[0][0]

@@ -76,6 +76,11 @@ class Reply(Generic[R]):
         """Whether the answer is there."""
         return self._is_filled
 
+    @property
+    def succeeded(self) -> bool:
+        """Whether the answer is there and is a value."""
+        return self._is_filled and self._error is None
+
     def result(self) -> R:
         """The answer.
 

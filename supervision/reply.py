@@ -1,6 +1,7 @@
 """The answer to one call: one value that may be filled once, by a server that cannot fail in doing so.
 
-Filling it never blocks and never raises; what comes after the caller has gone is dropped and counted.
+Filling it never blocks and never raises; a second answer is dropped and counted. A caller that dies may have a
+successor that waits for the same answer.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ class MailboxFull(CallError):
 
 @final
 class DeadlineExceeded(CallError):
-    """No answer came within the deadline; a late one will be dropped."""
+    """No answer came within the deadline; a late one does no harm."""
 
 
 @final
@@ -41,7 +42,7 @@ class Reply(Generic[R]):
     The server calls `set` or `fail`; the caller waits, or gives a function to be told.
     """
 
-    __slots__ = ("_error", "_is_filled", "_sleeper", "_value", "abandoned", "late", "on_filled")
+    __slots__ = ("_error", "_is_filled", "_sleeper", "_value", "late", "on_filled")
 
     def __init__(self) -> None:
         self._is_filled = False
@@ -49,7 +50,6 @@ class Reply(Generic[R]):
         self._error: BaseException | None = None
         self._sleeper: trio.lowlevel.Task | None = None
         self.on_filled: Callable[[], None] | None = None  # must not raise: it runs in the server's task
-        self.abandoned = False
         self.late = 0
 
     def set(self, value: R) -> None:
@@ -61,7 +61,7 @@ class Reply(Generic[R]):
         self._fill(None, error)
 
     def _fill(self, value: R | None, error: BaseException | None) -> None:
-        if self._is_filled or self.abandoned:
+        if self._is_filled:
             self.late += 1
             return
         self._is_filled, self._value, self._error = True, value, error
@@ -108,10 +108,7 @@ class Reply(Generic[R]):
 
     async def _park(self) -> None:
         self._sleeper = trio.lowlevel.current_task()
-        try:
-            await trio.lowlevel.wait_task_rescheduled(self._abort)
-        finally:
-            self.abandoned = not self._is_filled  # the deadline has passed, or the caller was cancelled
+        await trio.lowlevel.wait_task_rescheduled(self._abort)
 
     def _abort(self, _raise_cancel: object) -> trio.lowlevel.Abort:
         self._sleeper = None

@@ -3,31 +3,34 @@
 It turns bytes into stanzas, negotiates, and hands each stanza to its session; it knows nothing of rosters.
 What is common to all carriers is here; `tcp_connection` and `websocket_connection` add their own way in. It
 never waits: what the negotiation asks for comes back as a message. A crash during negotiation closes the
-stream.
+stream; so does one with a part of the client's stream in hand, since that part is lost.
 """
 
 from __future__ import annotations
 
-import enum
 from typing import TYPE_CHECKING, Final, TypeVar
 
+import trio
+
+from actors.connection_answers import credentials_answer, password_answer, registration_answer
 from actors.connection_messages import (
     Answered,
     CarrierLost,
     CloseConnection,
     ConnectionMessage,
     Cut,
+    Filled,
     FrameReceived,
     IdleCheck,
     NegotiationTimeout,
     SessionDown,
 )
+from actors.connection_state import ConnectionState, Phase
 from actors.session import start_session
 from actors.session_messages import Deliver, FromClient, SessionMessage, StreamEnded
-from protocols.conditions import StanzaCondition, StreamCondition
+from protocols.conditions import StreamCondition
 from protocols.errors import StanzaError
 from protocols.namespaces import PING
-from protocols.negotiation import Negotiation
 from protocols.negotiation_values import (
     Action,
     Answer,
@@ -35,19 +38,12 @@ from protocols.negotiation_values import (
     BindResource,
     Bound,
     CloseStream,
-    CredentialsFound,
-    CredentialsMissing,
-    CredentialsUnavailable,
     Established,
     FetchCredentials,
     LoginFailed,
-    PasswordRefused,
-    PasswordVerified,
-    RegistrationAnswered,
     RequestRegistration,
     RestartStream,
     Send,
-    Setup,
     StartTls,
     VerifyPassword,
 )
@@ -62,79 +58,28 @@ from protocols.stream_events import (
     StreamFailed,
     StreamOpened,
 )
-from store.errors import StoreUnavailable
 from supervision.actor import Actor
-from supervision.dynamic_supervisor import NotAcceptingError
 from supervision.exit_reason import ExitReason, Normal, Shutdown
+from supervision.slot import ApplyFailedError, Slot
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from actors.outlet import Outlet
     from actors.server import Server
     from protocols.jid import JID
-    from protocols.sasl.keys import ScramKeys
-    from protocols.stanza import Stanza
-    from supervision.ref import Ref
     from supervision.reply import Reply
-    from supervision.slot import Slot
-    from supervision.timers import Timer
 
 ROOM: Final = 8
-"""Signal: the session takes stanzas again."""
+"""Signal: the session takes stanzas again, or the client has read what it was sent."""
 CLOSING_SECONDS_MAX: Final = 3.0
 """How long a closed stream's last bytes may take to be read, and the client to close its side."""
+UNREAD_BYTES_MAX: Final = 65_536
+"""Answers of the negotiation that a client may leave unread; it is not heard until it has read them."""
 
 _PING: Final = f"<ping xmlns='{PING}'/>".encode()
-_BAD_RESOURCES: Final = StanzaError(
-    StanzaCondition.RESOURCE_CONSTRAINT, "the server has its maximum of sessions"
-)
-
+_OPEN: Final = (Phase.NEGOTIATING, Phase.ESTABLISHED)
 
 R = TypeVar("R")
-
-
-class Phase(enum.Enum):
-    """How far a connection has come."""
-
-    NEGOTIATING = "negotiating"
-    ESTABLISHED = "established"
-    CLOSING = "closing"  # the last bytes are being written
-    CLOSED = "closed"
-
-
-class ConnectionState:
-    """What outlives an incarnation of any connection."""
-
-    __slots__ = (
-        "held_events",
-        "held_messages",
-        "jid",
-        "lang",
-        "negotiation",
-        "outlet",
-        "peer",
-        "phase",
-        "session",
-        "setup",
-        "timer",
-        "was_heard",
-    )
-
-    def __init__(self, outlet: Outlet, setup: Setup, peer: str) -> None:
-        self.outlet = outlet
-        self.setup = setup
-        self.peer = peer
-        self.phase = Phase.NEGOTIATING
-        self.negotiation: Negotiation | None = Negotiation(setup)
-        self.session: Ref[SessionMessage] | None = None
-        self.lang: str | None = None
-        self.jid: JID | None = None  # once a resource is bound
-        # Lists, not deques: seldom used and short, and an empty deque is ten times as large.
-        self.held_events: list[Event] = []  # while the negotiation waits for us
-        self.held_messages: list[tuple[SessionMessage, int]] = []  # while the session is full
-        self.was_heard = True
-        self.timer: Timer | None = None
 
 
 class Connection(Actor[ConnectionMessage, ConnectionMessage]):
@@ -175,17 +120,22 @@ class Connection(Actor[ConnectionMessage, ConnectionMessage]):
 
     async def init(self) -> None:
         """Begin the clock of the negotiation, or go on after a crash."""
+        state = self.state
         if self.slot.incarnation == 1:
+            self.heard()
             seconds = self.server.settings.limits.negotiation_seconds_max
-            self.state.timer = self.slot.send_after(seconds, NegotiationTimeout())
-        elif self.state.phase is Phase.NEGOTIATING:
+            state.timer = self.slot.send_after(seconds, NegotiationTimeout())
+        elif state.phase is Phase.NEGOTIATING:
             self.close(StreamCondition.INTERNAL_SERVER_ERROR)
         else:
+            if state.phase is Phase.CLOSING:
+                self._set_timer(CLOSING_SECONDS_MAX, Cut())
+            self.mailbox.signal(ROOM)
             self.resume_reading()
 
     def decide(self, message: ConnectionMessage) -> Sequence[ConnectionMessage]:
         """A connection has no decisions of its own; the negotiation makes them."""
-        return (message,)
+        return (Answered(message.convert(message.outcome)),) if isinstance(message, Filled) else (message,)
 
     def apply(self, effects: Sequence[ConnectionMessage]) -> None:
         """React to an answer, a request to close, or the clock."""
@@ -208,6 +158,26 @@ class Connection(Actor[ConnectionMessage, ConnectionMessage]):
                 case CarrierLost():
                     self.lost()
 
+    def set_aside(self, message: ConnectionMessage, _error: BaseException) -> Sequence[ConnectionMessage]:
+        """What is told by the server's own actors or its clock still holds; what a client said is lost."""
+        return () if isinstance(message, Filled | FrameReceived) else (message,)
+
+    async def handle_signals(self, bits: int) -> None:
+        """See `heed`, in which nothing is awaited: it is cut short by a fault only.
+
+        Raises:
+            ApplyFailedError: the client's stream was in hand, and cannot be trusted any more.
+        """
+        try:
+            self.heed(bits)
+        except Exception as error:
+            raise ApplyFailedError from error
+
+    def heed(self, bits: int) -> None:
+        """React to readiness bits."""
+        if bits & ROOM:
+            self.retry_held()
+
     def receive_frame(self, frame: FrameReceived) -> None:
         """A WebSocket message, on carriers that have them."""
         raise NotImplementedError
@@ -216,6 +186,10 @@ class Connection(Actor[ConnectionMessage, ConnectionMessage]):
         """The stream cannot be trusted any more; the next incarnation closes it."""
         if self.state.phase is Phase.ESTABLISHED:
             self.state.phase = Phase.NEGOTIATING
+
+    def heard(self) -> None:
+        """Something has come from the client."""
+        self.state.heard_at = trio.current_time()
 
     def flush(self) -> None:
         """Write what this batch brought."""
@@ -237,22 +211,40 @@ class Connection(Actor[ConnectionMessage, ConnectionMessage]):
             return not state.held_messages
         return state.negotiation is not None and not state.negotiation.is_waiting
 
+    @property
+    def is_unread(self) -> bool:
+        """Whether a client that negotiates has left too much unread to be heard.
+
+        It is heard again when it has read that.
+        """
+        state = self.state
+        if state.phase is not Phase.NEGOTIATING or state.outlet.bytes_pending <= UNREAD_BYTES_MAX:
+            return False
+        state.outlet.on_drained = self._signal_room
+        return True
+
     def take(self, events: Sequence[Event]) -> None:
-        """Take events in order; those that must wait are held."""
+        """Take events in order; those that must wait are held, those behind the end mean nothing."""
         state = self.state
         for event in events:
-            if state.phase is Phase.ESTABLISHED:
-                self._take_established(event)
-            elif state.held_events or not self.can_take:
-                state.held_events.append(event)
+            if state.held_events or not (self.can_take or state.phase is Phase.ESTABLISHED):
+                if state.phase in _OPEN:
+                    state.held_events.append(event)
             else:
-                self._take_negotiating(event)
+                self._take_one(event)
+
+    def _take_one(self, event: Event) -> None:
+        if self.state.phase is Phase.ESTABLISHED:
+            self._take_established(event)
+        else:
+            self._take_negotiating(event)
 
     def _take_negotiating(self, event: Event) -> None:
         state = self.state
         if isinstance(event, StreamOpened):
             state.lang = event.header.lang
-            if self.server.login_throttle.is_blocked(state.peer):
+            is_stranger = state.negotiation is not None and state.negotiation.account is None
+            if is_stranger and self.server.login_throttle.is_blocked(state.peer):
                 self.negotiate(NegotiationEnded(StreamCondition.POLICY_VIOLATION, "too many failed log-ins"))
                 return
         self.negotiate(event)
@@ -293,8 +285,8 @@ class Connection(Actor[ConnectionMessage, ConnectionMessage]):
                 return
             del state.held_messages[0]
         self._stop_if_done()
-        if state.phase is Phase.ESTABLISHED:
-            self.resume_reading()
+        if state.phase in _OPEN:
+            self.take_held()
 
     # -- negotiation
 
@@ -314,11 +306,7 @@ class Connection(Actor[ConnectionMessage, ConnectionMessage]):
         """Go on with the events that came while we were waited for, then read on."""
         held = self.state.held_events
         while held and self.can_take:
-            event = held.pop(0)
-            if self.state.phase is Phase.ESTABLISHED:
-                self._take_established(event)
-            else:
-                self._take_negotiating(event)
+            self._take_one(held.pop(0))
         while not held and self.can_take:
             events = self.held_back()
             if not events:
@@ -331,20 +319,18 @@ class Connection(Actor[ConnectionMessage, ConnectionMessage]):
             case Send(data):
                 self.state.outlet.append(data)
             case FetchCredentials(account):
-                self._when(self.server.store.read_credentials(account.bare), _credentials_answer)
+                self._when(self.server.store.read_credentials(account.bare), credentials_answer)
             case VerifyPassword(password, keys):
                 reply = self.server.world.hashing.submit(lambda: verify_plain(password, keys))
-                self._when(reply, _password_answer)
+                self._when(reply, password_answer)
             case LoginFailed():
                 self.server.login_failed(self.state.peer, action)
             case StartTls():
-                self.state.outlet.flush()
-                self.state.held_events.clear()
                 self.start_tls()
             case RestartStream():
                 self.restart_stream()
             case RequestRegistration(request):
-                self._when(self.server.answer_registration(request, self.state.peer), _registration_answer)
+                self._when(self.server.answer_registration(request, self.state.peer), registration_answer)
             case BindResource(jid):
                 self._bind(jid)
             case Established(jid):
@@ -353,10 +339,10 @@ class Connection(Actor[ConnectionMessage, ConnectionMessage]):
                 self._begin_closing()
 
     def _when(self, reply: Reply[R], convert: Callable[[Reply[R]], Answer]) -> None:
-        """Tell ourselves the answer when it is there."""
+        """Tell ourselves when the answer is there; what it is may be a fault, for us to die of."""
 
         def told() -> None:
-            self.ref.tell(Answered(convert(reply)))
+            self.ref.tell(Filled(reply, convert))
 
         if reply.is_filled:
             told()
@@ -367,19 +353,23 @@ class Connection(Actor[ConnectionMessage, ConnectionMessage]):
         state = self.state
         try:
             state.session = start_session(self.server, jid, state.outlet, self.ref, state.lang)
-        except NotAcceptingError:
-            self.negotiate(BindRefused(_BAD_RESOURCES))
-            return
-        self.negotiate(Bound(jid))
+        except StanzaError as error:
+            self.negotiate(BindRefused(error))
+        else:
+            self.negotiate(Bound(jid))
 
     def _established(self, jid: JID) -> None:
         state = self.state
         state.jid = jid
         state.phase = Phase.ESTABLISHED
         state.negotiation = None
-        if state.timer is not None:
-            state.timer.cancel()
-        state.timer = self.slot.send_after(self.server.settings.limits.idle_seconds_max, IdleCheck())
+        self._set_timer(self.server.settings.limits.idle_seconds_max, IdleCheck())
+
+    def _set_timer(self, seconds: float, message: ConnectionMessage) -> None:
+        """A connection waits for one thing at a time."""
+        if self.state.timer is not None:
+            self.state.timer.cancel()
+        self.state.timer = self.slot.send_after(seconds, message)
 
     def _negotiation_timeout(self) -> None:
         if self.state.phase is Phase.NEGOTIATING:
@@ -390,13 +380,21 @@ class Connection(Actor[ConnectionMessage, ConnectionMessage]):
         state = self.state
         if state.phase is not Phase.ESTABLISHED:
             return
-        if not state.was_heard:
+        period = self.server.settings.limits.idle_seconds_max
+        left = state.heard_at + period - trio.current_time()
+        if left > 0:
+            state.was_asked = False
+            self._set_timer(left, IdleCheck())
+        elif state.was_asked:
             self.close(StreamCondition.CONNECTION_TIMEOUT, "nothing was heard of you")
-            return
-        state.was_heard = False
-        state.timer = self.slot.send_after(self.server.settings.limits.idle_seconds_max, IdleCheck())
+        else:
+            state.was_asked = True
+            self._set_timer(period, IdleCheck())
+            self._ask_for_sign_of_life()
+
+    def _ask_for_sign_of_life(self) -> None:
         ping = build_iq(
-            to=state.jid,
+            to=self.state.jid,
             sender=self.server.domain,
             type="get",
             id=self.server.world.new_token(),
@@ -414,7 +412,7 @@ class Connection(Actor[ConnectionMessage, ConnectionMessage]):
     def close(self, condition: StreamCondition | None, text: str = "") -> None:
         """End the stream from our side, with an error or in answer to the client's own closing."""
         state = self.state
-        if state.phase in {Phase.CLOSING, Phase.CLOSED}:
+        if state.phase not in _OPEN:
             return
         if state.negotiation is not None and condition is not None:
             self.negotiate(NegotiationEnded(condition, text))  # it knows what may be said in its state
@@ -427,32 +425,35 @@ class Connection(Actor[ConnectionMessage, ConnectionMessage]):
 
     def lost(self) -> None:
         """The carrier is gone; nothing can be said any more."""
-        self._end_session()
         self._finish()
 
     def _begin_closing(self) -> None:
         state = self.state
-        if state.phase in {Phase.CLOSING, Phase.CLOSED}:
+        if state.phase not in _OPEN:
             return
-        state.phase = Phase.CLOSING
-        state.negotiation = None
-        self._end_session()
-        state.held_events.clear()
-        if state.timer is not None:
-            state.timer.cancel()
-        state.timer = self.slot.send_after(CLOSING_SECONDS_MAX, Cut())
+        self._end_stream(Phase.CLOSING)
+        self._set_timer(CLOSING_SECONDS_MAX, Cut())
         state.outlet.flush()
         self.check_written()
 
     def check_written(self) -> None:
         """When a closing stream's last byte has been written, say so to the peer and wait for its end."""
-        if self.state.phase is Phase.CLOSING and not self.state.outlet.bytes_pending:
+        state = self.state
+        if state.phase is Phase.CLOSING and not state.outlet.bytes_pending and not state.is_written:
+            state.is_written = True
             self.finish_writing()
 
-    def _end_session(self) -> None:
+    def _end_stream(self, phase: Phase) -> None:
         """The session learns of the end behind everything its client sent before."""
-        if self.state.session is not None:
-            self.to_session(StreamEnded(), 0)
+        state = self.state
+        state.phase = phase
+        state.negotiation = None
+        state.held_events.clear()
+        state.outlet.end()
+        if not state.is_end_told:
+            state.is_end_told = True
+            if state.session is not None:
+                self.to_session(StreamEnded(), 0)
 
     def _session_down(self, reason: ExitReason) -> None:
         self.state.session = None
@@ -460,7 +461,7 @@ class Connection(Actor[ConnectionMessage, ConnectionMessage]):
         self._stop_if_done()
         match reason:
             case Normal():
-                self._begin_closing()
+                self.close(None)
             case Shutdown():
                 self.close(StreamCondition.SYSTEM_SHUTDOWN)
             case _:
@@ -468,7 +469,7 @@ class Connection(Actor[ConnectionMessage, ConnectionMessage]):
 
     def _finish(self) -> None:
         if self.state.phase is not Phase.CLOSED:
-            self.state.phase = Phase.CLOSED
+            self._end_stream(Phase.CLOSED)
             self.release()
         self._stop_if_done()
 
@@ -477,18 +478,23 @@ class Connection(Actor[ConnectionMessage, ConnectionMessage]):
         if self.state.phase is Phase.CLOSED and not self.state.held_messages:
             self.stop(Normal())
 
+    async def terminate(self, reason: ExitReason) -> None:
+        """The server stops, or this connection is made to: say so, and give the client time to read it."""
+        if not self.is_closed:
+            self.end_for_shutdown(reason)
+        while not self.is_closed:
+            if self.mailbox.signals:
+                await self.handle_signals(self.mailbox.take_signals())
+            elif self.mailbox.control or self.mailbox.queue:
+                self.apply(self.decide(self.mailbox.take()))
+                self.mailbox.done()
+            else:
+                await self.mailbox.wait()
 
-def _credentials_answer(reply: Reply[tuple[ScramKeys, ...] | None]) -> Answer:
-    try:
-        keys = reply.result()
-    except StoreUnavailable:
-        return CredentialsUnavailable()
-    return CredentialsMissing() if keys is None else CredentialsFound(keys)
 
-
-def _password_answer(reply: Reply[bool]) -> Answer:
-    return PasswordVerified() if reply.result() else PasswordRefused()
-
-
-def _registration_answer(reply: Reply[Stanza]) -> Answer:
-    return RegistrationAnswered(reply.result())
+def end_session(slot: Slot[ConnectionMessage], _reason: ExitReason) -> None:
+    """When a connection has ended for good, so has its session's stream, even if nobody could say so."""
+    state = slot.state
+    assert isinstance(state, ConnectionState)
+    if state.session is not None and (state.held_messages or not state.is_end_told):
+        state.session.tell(StreamEnded())

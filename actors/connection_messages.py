@@ -2,17 +2,28 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple, final
+from typing import TYPE_CHECKING, Any, NamedTuple, final
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from protocols.conditions import StreamCondition
     from protocols.negotiation_values import Answer
     from supervision.exit_reason import ExitReason
+    from supervision.reply import Reply
+
+
+@final
+class Filled(NamedTuple):
+    """Something that the negotiation had asked for is there, or has failed; `convert` says what it means."""
+
+    outcome: Reply[Any]
+    convert: Callable[[Reply[Any]], Answer]
 
 
 @final
 class Answered(NamedTuple):
-    """Something that the negotiation had asked for is there."""
+    """What that means for the negotiation."""
 
     answer: Answer
 
@@ -60,7 +71,8 @@ class Cut(NamedTuple):
 
 
 ConnectionMessage = (
-    Answered
+    Filled
+    | Answered
     | FrameReceived
     | CarrierLost
     | CloseConnection

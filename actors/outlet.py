@@ -35,11 +35,14 @@ class Outlet(Protocol):
     def append(self, data: bytes) -> None:
         """Add stream-level bytes: one element or tag."""
 
-    def append_stanza(self, stanza: Stanza) -> None:
-        """Add a stanza."""
+    def append_stanza(self, stanza: Stanza) -> bool:
+        """Add a stanza; false if the stream is over, so that it would reach nobody."""
 
     def flush(self) -> None:
         """Write what can be written now."""
+
+    def end(self) -> None:
+        """The stream's last words have been appended: no stanza may come behind them."""
 
 
 class PortOutput:
@@ -118,12 +121,20 @@ class PortOutput:
 class PortOutlet(PortOutput):
     """The outlet of a stream over TCP."""
 
-    __slots__ = ("framing",)
+    __slots__ = ("framing", "is_over")
 
     def __init__(self, port: Port, framing: Framing) -> None:
         super().__init__(port)
         self.framing = framing
+        self.is_over = False
 
-    def append_stanza(self, stanza: Stanza) -> None:
+    def append_stanza(self, stanza: Stanza) -> bool:
         """See `Outlet`."""
+        if self.is_over or self.is_broken:
+            return False
         self.append(stanza.data)
+        return True
+
+    def end(self) -> None:
+        """See `Outlet`."""
+        self.is_over = True

@@ -19,6 +19,8 @@ from protocols.errors import StanzaError
 from protocols.stanza import Stanza, StanzaKind, build_error, build_presence
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from actors.directory import Directory
     from actors.server import Server
     from protocols.jid import JID
@@ -27,10 +29,11 @@ if TYPE_CHECKING:
 
 @final
 class ToSession(NamedTuple):
-    """Deliver to this session."""
+    """Deliver to this session, and perhaps to others of the same user."""
 
     session: Ref[Any]
     stanza: Stanza
+    is_shared: bool = False
 
 
 @final
@@ -95,8 +98,13 @@ def _route_chat(entry: UserEntry, to: JID, stanza: Stanza) -> tuple[RoutingEffec
         session = entry.sessions.get(resource)
         return None if session is None else (ToSession(session, stanza),)
     if stanza.type in _CHAT_TYPES and entry.route.most_available:
-        return tuple(ToSession(session, stanza) for session in entry.route.most_available)
+        return _to_each(entry.route.most_available, stanza)
     return None
+
+
+def _to_each(sessions: Sequence[Ref[Any]], stanza: Stanza) -> tuple[RoutingEffect, ...]:
+    is_shared = len(sessions) > 1
+    return tuple(ToSession(session, stanza, is_shared) for session in sessions)
 
 
 def route_to_user(entry: UserEntry | None, to: JID, stanza: Stanza) -> tuple[RoutingEffect, ...]:
@@ -132,11 +140,11 @@ def deliver(entry: UserEntry, to: JID, stanza: Stanza, delivery: Delivery) -> tu
             assert to.resourcepart is not None
             return (ToSession(entry.sessions[to.resourcepart], stanza),)
         case Delivery.TO_MOST_AVAILABLE:
-            return tuple(ToSession(session, stanza) for session in entry.route.most_available)
+            return _to_each(entry.route.most_available, stanza)
         case Delivery.TO_NON_NEGATIVE:
-            return tuple(ToSession(session, stanza) for session in entry.route.non_negative)
+            return _to_each(entry.route.non_negative, stanza)
         case Delivery.TO_AVAILABLE:
-            return tuple(ToSession(session, stanza) for session in entry.route.available)
+            return _to_each(entry.route.available, stanza)
         case Delivery.SERVICE_UNAVAILABLE | Delivery.BAD_REQUEST:
             return refuse(stanza, StanzaError(_REFUSALS[delivery]))
         case Delivery.UNSUBSCRIBED:
@@ -184,8 +192,8 @@ def carry_out(server: Server, effect: RoutingEffect) -> None:
     Total: what a mailbox refuses becomes an error for the sender, in its own turn.
     """
     match effect:
-        case ToSession(session, stanza):
-            if not session.cast(Deliver(stanza), len(stanza.data)):
+        case ToSession(session, stanza, is_shared):
+            if not session.cast(Deliver(stanza, is_shared), len(stanza.data)):
                 _refused(server, session, stanza)
         case ToUser(stanza):
             if not server.hand_to_user(stanza):

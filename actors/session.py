@@ -6,7 +6,8 @@ It knows no socket; its state is in its slot, so that a new incarnation goes on 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, NamedTuple, final
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, final
 
 from actors import routing
 from actors.connection_messages import CloseConnection, ConnectionMessage, SessionDown
@@ -27,6 +28,7 @@ from protocols.errors import StanzaError
 from protocols.stanza import Stanza, StanzaKind, addressed, stamped
 from supervision.actor import Actor
 from supervision.child_spec import ChildSpec, Restart
+from supervision.dynamic_supervisor import NotAcceptingError
 from supervision.exit_reason import Normal
 
 if TYPE_CHECKING:
@@ -36,7 +38,6 @@ if TYPE_CHECKING:
     from actors.presence_messages import PresenceMessage
     from actors.server import Server
     from protocols.jid import JID
-    from supervision.exit_reason import ExitReason
     from supervision.ref import Ref
     from supervision.slot import Slot
     from supervision.timers import Timer
@@ -47,6 +48,8 @@ DIRECTED_MAX: Final = 1_000
 Rooms count, real clients stay below 200.
 """
 
+_AT_ONCE: Final = frozenset({StreamCondition.INVALID_FROM, StreamCondition.NOT_AUTHORIZED})
+"""Conditions after which nothing is heard of a client any more, not even what it sent before."""
 _SUBSCRIPTION_TYPES: Final = frozenset({"subscribe", "subscribed", "unsubscribe", "unsubscribed"})
 _REQUEST_TYPES: Final = frozenset({"get", "set"})
 _IQ_TYPES: Final = frozenset({"get", "set", "result", "error"})
@@ -69,20 +72,34 @@ class NoteDirected(NamedTuple):
 
 
 @final
+class AskToClose(NamedTuple):
+    """The connection is to close the stream.
+
+    Its `StreamEnded` ends the session, behind all that the client has sent.
+    """
+
+    close: CloseStream
+
+
+@final
 class End(NamedTuple):
-    """The session is over; `close` is what its connection is told, if it still needs telling."""
-
-    close: CloseStream | None
+    """The session is over."""
 
 
-SessionEffect = RoutingEffect | Deliver | ToPresence | NoteDirected | End | Drained | StillCongested
+SessionEffect = RoutingEffect | Deliver | ToPresence | NoteDirected | AskToClose | End | Drained
 
 
 @final
 class SessionState:
-    """What outlives an incarnation."""
+    """What outlives an incarnation.
 
-    __slots__ = ("congested", "connection", "directed", "jid", "lang", "outlet")
+    Attributes:
+        directed: Who got this resource's presence besides its user's contacts.
+        congested: Runs while the client has more than its bound to read.
+        undelivered: Stanzas that came when the client's stream was over already.
+    """
+
+    __slots__ = ("congested", "connection", "directed", "jid", "lang", "outlet", "undelivered")
 
     def __init__(
         self, jid: JID, outlet: Outlet, connection: Ref[ConnectionMessage], lang: str | None
@@ -93,6 +110,7 @@ class SessionState:
         self.lang = lang
         self.directed: set[JID] = set()
         self.congested: Timer | None = None
+        self.undelivered: list[Deliver] = []
 
 
 @final
@@ -118,9 +136,11 @@ class Session(Actor[SessionMessage, SessionEffect]):
             case DeliverIfDirected(stanza):
                 return self._if_directed(stanza)
             case StreamEnded():
-                return (End(None),)
+                return (End(),)
             case CloseStream():
-                return (End(message),)
+                return _close(message)
+            case StillCongested():
+                return () if self._state.congested is None else _close(_DOES_NOT_READ)
             case _:
                 return (message,)
 
@@ -128,7 +148,7 @@ class Session(Actor[SessionMessage, SessionEffect]):
         state = self._state
         sender = stanza.sender
         if sender is not None and sender != state.jid and sender.full != state.jid.bare:
-            return (End(CloseStream(StreamCondition.INVALID_FROM, "that is not your address")),)
+            return _close(_FORGED)
         stanza = stamped(stanza, state.jid, state.lang)
         match stanza.kind:
             case StanzaKind.MESSAGE:
@@ -196,7 +216,8 @@ class Session(Actor[SessionMessage, SessionEffect]):
         outlet = self._state.outlet
         for effect in effects:
             if isinstance(effect, Deliver):
-                outlet.append_stanza(effect.stanza)
+                if not outlet.append_stanza(effect.stanza):
+                    self._state.undelivered.append(effect)
             elif isinstance(effect, ToSession):
                 routing.carry_out(self._server, effect)
             else:
@@ -208,16 +229,14 @@ class Session(Actor[SessionMessage, SessionEffect]):
                 self._to_presence(message, stanza)
             case NoteDirected(to, available):
                 (self._state.directed.add if available else self._state.directed.discard)(to)
-            case End(close):
-                self._end(close)
+            case AskToClose(close):
+                self._ask_to_close(close)
+            case End():
+                self.stop(Normal())
             case Drained():
                 self._drained()
-            case StillCongested():
-                self._end(
-                    CloseStream(StreamCondition.RESOURCE_CONSTRAINT, "you do not read what is sent to you")
-                )
-            case Deliver(stanza):
-                self._state.outlet.append_stanza(stanza)
+            case Deliver():
+                raise AssertionError("not rare at all")
             case _:
                 routing.carry_out(self._server, effect)
 
@@ -228,11 +247,10 @@ class Session(Actor[SessionMessage, SessionEffect]):
             if answer is not None:
                 self._state.outlet.append_stanza(answer)
 
-    def _end(self, close: CloseStream | None) -> None:
-        if close is not None:
-            self._state.outlet.flush()
-            self._state.connection.tell(CloseConnection(close.condition, close.text))
-        self.stop(Normal())
+    def _ask_to_close(self, close: CloseStream) -> None:
+        self._state.outlet.flush()
+        if not self._state.connection.tell(CloseConnection(close.condition, close.text)):
+            self.stop(Normal())
 
     def set_aside(self, message: SessionMessage, error: BaseException) -> Sequence[SessionEffect]:
         """A stanza of the client's that kills is answered.
@@ -247,10 +265,14 @@ class Session(Actor[SessionMessage, SessionEffect]):
                 return (message,)
             case DeliverIfDirected(stanza):
                 return routing.refuse(stanza, StanzaError(StanzaCondition.INTERNAL_SERVER_ERROR))
-            case StreamEnded() | CloseStream():
-                return (End(message if isinstance(message, CloseStream) else None),)
-            case Drained() | StillCongested():
-                return ()
+            case CloseStream():
+                return _close(message)
+            case StillCongested():
+                return _close(_DOES_NOT_READ)
+            case StreamEnded():
+                return (End(),)
+            case Drained():
+                return (message,)
 
     # -- writing, and a client that does not read
 
@@ -280,6 +302,17 @@ class Session(Actor[SessionMessage, SessionEffect]):
             told()
 
 
+_FORGED: Final = CloseStream(StreamCondition.INVALID_FROM, "that is not your address")
+_DOES_NOT_READ: Final = CloseStream(
+    StreamCondition.RESOURCE_CONSTRAINT, "you do not read what is sent to you"
+)
+
+
+def _close(message: CloseStream) -> Sequence[SessionEffect]:
+    """Have the stream closed, and mostly go on until it is."""
+    return (AskToClose(message), End()) if message.condition in _AT_ONCE else (AskToClose(message),)
+
+
 def _iq_fault(stanza: Stanza) -> StanzaError | None:
     """What is wrong with an IQ in itself (RFC 6120 §8.2.3)."""
     if stanza.type not in _IQ_TYPES:
@@ -297,48 +330,90 @@ def start_session(
     """Start a session for a full address and give it the name; who had the name is replaced.
 
     Raises:
-        NotAcceptingError: the server has its maximum of sessions, or is stopping.
+        StanzaError: the account or the server has its maximum of sessions, or the server is stopping.
     """
-    slot = server.sessions.start_child(session_spec(server, jid))
-    slot.keep(lambda: SessionState(jid, outlet, connection, lang))
-    slot.on_close(lambda ended, reason: _session_closed(server, ended, reason))
+    _check_number(server, jid)
+    state = SessionState(jid, outlet, connection, lang)
+    try:
+        presence = server.presence_of(jid)
+        slot = server.sessions.start_child(session_spec(server, state))
+    except NotAcceptingError as error:
+        raise _no_room("the server has its maximum of sessions") from error
+    slot.keep(lambda: state)
+    slot.on_close(lambda ended, _reason: _session_closed(server, ended))
     before = server.directory.claim(jid, slot.ref)
     if before is not None:
         before.tell(CloseStream(StreamCondition.CONFLICT, "another client took this resource"))
     slot.ref.monitor(connection, SessionDown)
-    server.tell_user(jid, SessionBound(jid, slot.ref))
+    _post_surely(presence, SessionBound(jid, slot.ref))
     return slot.ref
 
 
-def session_spec(server: Server, jid: JID) -> ChildSpec:
+def _check_number(server: Server, jid: JID) -> None:
+    entry = server.directory.users.get(jid.bare)
+    if entry is None or jid.resourcepart in entry.sessions:
+        return
+    if len(entry.sessions) >= server.settings.limits.sessions_per_user_max:
+        raise _no_room("the account has its maximum of sessions")
+
+
+def _no_room(text: str) -> StanzaError:
+    return StanzaError(StanzaCondition.RESOURCE_CONSTRAINT, text=text)
+
+
+def _post_surely(presence: Ref[PresenceMessage], message: PresenceMessage) -> None:
+    """In order if possible; past a full queue otherwise, for what must be known."""
+    if not presence.cast(message):
+        presence.tell(message)
+
+
+def session_spec(server: Server, state: SessionState) -> ChildSpec:
     """The child spec of one session.
 
     Its id is the address and a number, since a replaced one lives on a while.
     """
     limits = server.settings.limits
     return ChildSpec(
-        f"{jid.full}#{server.next_number()}",
+        f"{state.jid.full}#{server.next_number()}",
         lambda slot: Session(slot, server),
         Restart.TRANSIENT,
         messages_max=limits.mailbox_messages_max,
         bytes_max=limits.mailbox_bytes_max,
-        abandoned=lambda left: _abandoned(server, left),
+        abandoned=lambda left: _abandoned(server, state, left),
     )
 
 
-def _session_closed(server: Server, slot: Slot[SessionMessage], _reason: ExitReason) -> None:
-    """In the tick in which a session ends: its name goes, and its user learns of it."""
+def _session_closed(server: Server, slot: Slot[SessionMessage]) -> None:
+    """In the tick in which a session ends: its name goes, and its user learns of it.
+
+    When the whole server stops nobody is told: those who would hear of it are going as well.
+    """
     state = slot.state
     assert isinstance(state, SessionState)
     server.directory.release(state.jid, slot.ref)
-    server.tell_user(state.jid, SessionEnded(state.jid, slot.ref, tuple(state.directed)))
+    if _is_root_stopping(slot):
+        return
+    with suppress(NotAcceptingError):  # there is no room for the user's actor, and so nobody who knew it
+        _post_surely(server.presence_of(state.jid), SessionEnded(state.jid, slot.ref, tuple(state.directed)))
 
 
-def _abandoned(server: Server, left: Sequence[SessionMessage]) -> None:
-    """What the session did not come to: stanzas for its client are routed again, its name being gone."""
-    for message in left:
-        if (
-            isinstance(message, Deliver | DeliverIfDirected)
-            and message.stanza.kind is not StanzaKind.PRESENCE
-        ):
+def _is_root_stopping(slot: Slot[Any]) -> bool:
+    while slot.parent is not None:
+        slot = slot.parent
+    return slot.mailbox.stop is not None
+
+
+def _abandoned(server: Server, state: SessionState, left: Sequence[SessionMessage]) -> None:
+    """What the client did not get is routed again, its session's name being gone."""
+    waiting = [message for message in left if isinstance(message, Deliver | DeliverIfDirected)]
+    for message in (*state.undelivered, *waiting):
+        if message.stanza.kind is not StanzaKind.PRESENCE and not _others_have(server, message):
             routing.send(server, message.stanza)
+
+
+def _others_have(server: Server, message: Deliver | DeliverIfDirected) -> bool:
+    """Whether another of the user's resources got this as well, and is still there."""
+    if not isinstance(message, Deliver) or not message.is_shared or message.stanza.to is None:
+        return False
+    entry = server.directory.users.get(message.stanza.to.bare)
+    return entry is not None and bool(entry.route.available)

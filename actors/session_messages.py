@@ -21,9 +21,10 @@ class FromClient(NamedTuple):
 
 @final
 class Deliver(NamedTuple):
-    """A stanza for the session's client."""
+    """A stanza for the session's client; `is_shared` if other resources of its user get it as well."""
 
     stanza: Stanza
+    is_shared: bool = False
 
 
 @final

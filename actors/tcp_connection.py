@@ -8,9 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, final
 
-import trio
-
-from actors.connection import ROOM, Connection, ConnectionState, Phase
+from actors.connection import Connection, end_session
+from actors.connection_state import ConnectionState, Phase
 from actors.outlet import PortOutlet
 from actors.port import HUNG_UP, READ_BYTES_MAX, READABLE, WRITABLE, Handshake, Port, PortClosedError
 from protocols.negotiation_values import TlsEstablished
@@ -23,9 +22,9 @@ if TYPE_CHECKING:
 
     from actors.connection_messages import ConnectionMessage
     from actors.server import Server
+    from protocols.conditions import StreamCondition
     from protocols.negotiation_values import Setup
     from protocols.stream_events import Event
-    from supervision.exit_reason import ExitReason
     from supervision.slot import Slot
 
 
@@ -56,15 +55,14 @@ class TcpConnection(Connection):
 
     # -- readiness
 
-    async def handle_signals(self, bits: int) -> None:
+    def heed(self, bits: int) -> None:
         """Write what was left, go on with the handshake, read."""
+        super().heed(bits)
         tcp = self._tcp
         if tcp.phase is Phase.CLOSED:
             return
         if bits & HUNG_UP:
             tcp.has_hung_up = True
-        if bits & ROOM:
-            self.retry_held()
         if tcp.is_handshaking:
             self._handshake()
             return
@@ -72,39 +70,44 @@ class TcpConnection(Connection):
             tcp.port_outlet.resume()
             self.check_written()
         if bits & (READABLE | HUNG_UP):
-            await self._read()
+            self._read()
 
-    async def _read(self) -> None:
+    def _read(self) -> None:
+        """Read until there is no more.
+
+        Who sends without end is left after a while, so that messages are heard as well.
+        """
         tcp = self._tcp
+        size = 0
         while self._may_read():
+            if size >= READ_BYTES_MAX:
+                self.resume_reading()
+                return
             try:
                 data = tcp.port.receive()
             except PortClosedError:
-                self.lost()
-                return
-            if data is None:
+                data = b""
+            if data is None and not tcp.port_outlet.is_broken:
                 return
             if not data:
                 self.lost()
                 return
             self._received(data)
-            if len(data) == READ_BYTES_MAX:
-                self.flush()
-                await trio.lowlevel.checkpoint()
-            elif tcp.port.drained_by(data) and not tcp.has_hung_up:
+            if tcp.port.drained_by(data) and not tcp.has_hung_up:
                 return
+            size += len(data)
 
     def _may_read(self) -> bool:
         tcp = self._tcp
-        if tcp.is_handshaking or tcp.phase is Phase.CLOSED:
-            return False
-        return tcp.phase is Phase.CLOSING or (self.can_take and not tcp.held_events)
+        if tcp.phase is Phase.CLOSING:
+            return True
+        return self.can_take and not tcp.held_events and not tcp.is_handshaking and not self.is_unread
 
     def _received(self, data: bytes) -> None:
         tcp = self._tcp
         if tcp.phase is Phase.CLOSING:
             return  # read only so that the peer is not cut off before it has read our last words
-        tcp.was_heard = True
+        self.heard()
         self.take(tcp.stream.receive_data(data))
         if tcp.stream.is_held:
             self.take_held()
@@ -121,9 +124,15 @@ class TcpConnection(Connection):
     # -- TLS
 
     def start_tls(self) -> None:
-        """Bytes that came in clear after `<starttls/>` go with the old stream (RFC 6120 §5.4.3.3)."""
+        """Bytes that came in clear after `<starttls/>` go with the old stream (RFC 6120 §5.4.3.3).
+
+        A client that has not even read our leave to begin is not waited for.
+        """
         tcp = self._tcp
-        tcp.port.start_tls(self.server.certificates.context)
+        tcp.port_outlet.flush()
+        if tcp.port_outlet.bytes_pending or tcp.port_outlet.is_broken:
+            self.lost()
+            return
         tcp.stream.discard()
         tcp.stream.restart()
         tcp.is_handshaking = True
@@ -132,6 +141,8 @@ class TcpConnection(Connection):
     def _handshake(self) -> None:
         tcp = self._tcp
         try:
+            if not tcp.port.is_encrypted:
+                tcp.port.start_tls(self.server.certificates.context)
             if tcp.port.handshake() is Handshake.WAITING:
                 if tcp.has_hung_up:
                     self.lost()
@@ -145,7 +156,13 @@ class TcpConnection(Connection):
         else:
             self.negotiate(TlsEstablished())
         self.take_held()
-        self.resume_reading()
+
+    def close(self, condition: StreamCondition | None, text: str = "") -> None:
+        """See `Connection`; in the middle of a handshake there is no way to say anything."""
+        if self._tcp.is_handshaking:
+            self.lost()
+        else:
+            super().close(condition, text)
 
     def restart_stream(self) -> None:
         """See `Connection`; what the client has sent since is kept."""
@@ -160,21 +177,16 @@ class TcpConnection(Connection):
         self.resume_reading()
 
     def release(self) -> None:
-        """Take the descriptor out of the driver before its number can come again."""
-        tcp = self._tcp
-        tcp.port_outlet.abandon()
-        self.server.ports.remove(tcp.port)
-        tcp.port.close()
-        self.server.connection_closed(tcp.peer)
+        """See `Connection`."""
+        release(self.server, self._tcp)
 
-    async def terminate(self, reason: ExitReason) -> None:
-        """The server stops: say so, and give the client a moment to read it."""
-        if self.is_closed:
-            return
-        self.end_for_shutdown(reason)
-        while not self.is_closed:
-            await self.mailbox.wait()
-            await self.handle_signals(self.mailbox.take_signals())
+
+def release(server: Server, state: TcpState) -> None:
+    """Close the port: it leaves the driver before the number of its descriptor can come again."""
+    state.port_outlet.abandon()
+    server.ports.remove(state.port)
+    state.port.close()
+    server.connection_closed(state.peer)
 
 
 def start_tcp_connection(server: Server, accepted: socket.socket, *, direct_tls: bool = False) -> None:
@@ -188,7 +200,13 @@ def start_tcp_connection(server: Server, accepted: socket.socket, *, direct_tls:
     slot = server.connections.start_child(spec)
     port = Port(accepted, slot.mailbox)
     state = slot.keep(lambda: TcpState(port, server.tcp_setup(secure=direct_tls), server.new_xml_stream()))
-    if direct_tls:
-        port.start_tls(server.certificates.context)
-        state.is_handshaking = state.was_direct = True
+    state.is_handshaking = state.was_direct = direct_tls
+    slot.on_close(end_session)
+    slot.on_close(lambda _slot, _reason: _ended(server, state))
     server.ports.add(port)
+
+
+def _ended(server: Server, state: TcpState) -> None:
+    """The actor may have been given up, or killed while the server stops."""
+    if state.phase is not Phase.CLOSED:
+        release(server, state)

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, final
 
-from actors.connection import ROOM, Connection, ConnectionState, Phase
+from actors.connection import Connection, end_session
+from actors.connection_state import ConnectionState, Phase
 from actors.transport import CloseCode
 from protocols.stream_events import StreamClosed, StreamFailed
 from supervision.child_spec import ChildSpec, Restart
@@ -69,19 +70,14 @@ class WebSocketConnection(Connection):
         """See `Connection`. While events are held, no further message is accepted."""
         websocket = self._websocket
         events = websocket.stream.receive_message(frame.data)  # one message is one event, or none
-        websocket.was_heard = True
+        self.heard()
         if events and type(events[0]) in _ENDS:
             websocket.client_has_ended = True
         if websocket.phase is Phase.CLOSING or websocket.phase is Phase.CLOSED:
             return
         self.take(events)
-        if websocket.held_events or not self.can_take:
+        if websocket.held_events or not self.can_take or self.is_unread:
             self.mailbox.is_accepting = False
-
-    async def handle_signals(self, bits: int) -> None:
-        """The session takes stanzas again."""
-        if bits & ROOM:
-            self.retry_held()
 
     def resume_reading(self) -> None:
         """See `Connection`: let the holder post again, if it waits."""
@@ -141,4 +137,5 @@ def start_websocket_connection(
     slot = server.connections.start_child(spec)
     setup = server.websocket_setup(secure=secure)
     slot.keep(lambda: WebSocketState(outlet, transport, setup, server.new_websocket_stream(), peer))
+    slot.on_close(end_session)
     return slot

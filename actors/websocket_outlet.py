@@ -31,7 +31,7 @@ class WebSocketOutlet:
         closing_code: Why the WebSocket is to be closed behind all that was appended, once that is said.
     """
 
-    __slots__ = ("_output", "_scope", "_transport", "_wake", "closing_code", "framing")
+    __slots__ = ("_is_over", "_output", "_scope", "_transport", "_wake", "closing_code", "framing")
 
     def __init__(
         self,
@@ -52,6 +52,7 @@ class WebSocketOutlet:
         """
         self.framing = framing
         self.closing_code: CloseCode | None = None
+        self._is_over = False
         self._transport = transport
         self._output = output
         self._wake = wake
@@ -76,9 +77,15 @@ class WebSocketOutlet:
         for message in messages(data):
             self._transport.append(message)
 
-    def append_stanza(self, stanza: Stanza) -> None:
+    def append_stanza(self, stanza: Stanza) -> bool:
         """See `Outlet`."""
-        self._transport.append(as_framed(stanza))
+        if self._is_over or self._output.is_broken:
+            return False
+        return self._transport.append(as_framed(stanza))
+
+    def end(self) -> None:
+        """See `Outlet`."""
+        self._is_over = True
 
     def flush(self) -> None:
         """See `Outlet`."""

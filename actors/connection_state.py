@@ -1,0 +1,77 @@
+"""How far a connection has come, and what outlives its incarnations; the actor is in `connection`."""
+
+from __future__ import annotations
+
+import enum
+from typing import TYPE_CHECKING
+
+from protocols.negotiation import Negotiation
+
+if TYPE_CHECKING:
+    from actors.outlet import Outlet
+    from actors.session_messages import SessionMessage
+    from protocols.jid import JID
+    from protocols.negotiation_values import Setup
+    from protocols.stream_events import Event
+    from supervision.ref import Ref
+    from supervision.timers import Timer
+
+
+class Phase(enum.Enum):
+    """How far a connection has come."""
+
+    NEGOTIATING = "negotiating"
+    ESTABLISHED = "established"
+    CLOSING = "closing"  # nothing is said any more; the last bytes are being written and read
+    CLOSED = "closed"
+
+
+class ConnectionState:
+    """What outlives an incarnation of any connection.
+
+    Attributes:
+        negotiation: Until the session is established or the stream closes.
+        session: Once a resource is bound, until it has ended.
+        jid: The same resource.
+        held_events: What the client said while the negotiation waits for us.
+        held_messages: What the session could not take yet, with its size.
+        is_end_told: Whether the session is told of the stream's end, behind what is held.
+        is_written: Whether the end of a closing stream has been written.
+        heard_at: When something last came from the client, in seconds of Trio's clock.
+        was_asked: Whether the client has been asked for a sign of life since.
+        timer: For the negotiation's end, then for the next look at a silent client, then for the cut.
+    """
+
+    # Lists, not deques: seldom used and short, and an empty deque is ten times as large.
+    __slots__ = (
+        "heard_at",
+        "held_events",
+        "held_messages",
+        "is_end_told",
+        "is_written",
+        "jid",
+        "lang",
+        "negotiation",
+        "outlet",
+        "peer",
+        "phase",
+        "session",
+        "timer",
+        "was_asked",
+    )
+
+    def __init__(self, outlet: Outlet, setup: Setup, peer: str) -> None:
+        self.outlet = outlet
+        self.peer = peer
+        self.phase = Phase.NEGOTIATING
+        self.negotiation: Negotiation | None = Negotiation(setup)
+        self.session: Ref[SessionMessage] | None = None
+        self.lang: str | None = None
+        self.jid: JID | None = None
+        self.held_events: list[Event] = []
+        self.held_messages: list[tuple[SessionMessage, int]] = []
+        self.is_end_told = False
+        self.is_written = False
+        self.heard_at = 0.0
+        self.was_asked = False
+        self.timer: Timer | None = None

@@ -1,7 +1,7 @@
 """The answer to one call: one value that may be filled once, by a server that cannot fail in doing so.
 
-Filling it never blocks and never raises; a second answer is dropped and counted. A caller that dies may have a
-successor that waits for the same answer.
+Filling it never blocks and never raises; a second answer is dropped and counted. A caller that dies may have
+a successor that waits for the same answer.
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
-"""Requests and their answers: to the server, to an account, to a resource (RFC 6120 §8.2.3, RFC 6121 §8.5)."""
+"""Requests to server, accounts and resources, and their answers (RFC 6120 §8.2.3, RFC 6121 §8.5)."""
 
 import re
 
 import pytest
+from slixmpp import JID
 from slixmpp.exceptions import IqError
 
 from tests.support.raw_client import RawClient
@@ -51,7 +52,7 @@ async def test_request_to_resource_is_answered_by_it_where_presence_is_shared(se
         assert await one.refusal(PING, to=other.boundjid.full) == "service-unavailable"
         await befriend(one, other)
         other.plugin["xep_0092"].software_name = "a client"
-        answer = await one.plugin["xep_0092"].get_version(other.boundjid.full)
+        answer = await one.plugin["xep_0092"].get_version(other.boundjid)
         assert answer["from"] == other.boundjid
         assert answer["software_version"]["name"] == "a client"
 
@@ -126,7 +127,7 @@ def test_answer_to_no_request_is_not_answered(server: RunningServer) -> None:
 @on_asyncio
 async def test_disco_info_of_server_names_what_it_does(server: RunningServer) -> None:
     async with connected(server, server.account()) as client:
-        info = (await client.plugin["xep_0030"].get_info(jid=server.domain))["disco_info"]
+        info = (await client.plugin["xep_0030"].get_info(jid=JID(server.domain)))["disco_info"]
         assert ("server", "im") in {(category, type) for category, type, *_ in info["identities"]}
         assert {DISCO_INFO, DISCO_ITEMS, "urn:xmpp:ping", "jabber:iq:version"} <= set(info["features"])
 
@@ -134,7 +135,7 @@ async def test_disco_info_of_server_names_what_it_does(server: RunningServer) ->
 @on_asyncio
 async def test_disco_items_of_server_is_answered(server: RunningServer) -> None:
     async with connected(server, server.account()) as client:
-        answer = await client.plugin["xep_0030"].get_items(jid=server.domain)
+        answer = await client.plugin["xep_0030"].get_items(jid=JID(server.domain))
         assert answer["type"] == "result"
 
 
@@ -150,19 +151,19 @@ async def test_disco_of_unknown_node_is_refused(server: RunningServer) -> None:
 async def test_disco_of_account_is_for_those_who_share_presence(server: RunningServer) -> None:
     account = server.account()
     async with online(server, account, "a") as owner, online(server, server.account(), "b") as other:
-        info = (await owner.plugin["xep_0030"].get_info(jid=account.jid))["disco_info"]
+        info = (await owner.plugin["xep_0030"].get_info(jid=JID(account.jid)))["disco_info"]
         assert ("account", "registered") in {(category, type) for category, type, *_ in info["identities"]}
         with pytest.raises(IqError) as refused:
-            await other.plugin["xep_0030"].get_info(jid=account.jid)
+            await other.plugin["xep_0030"].get_info(jid=JID(account.jid))
         assert refused.value.condition == "service-unavailable"
         await befriend(owner, other)
-        items = await other.plugin["xep_0030"].get_items(jid=account.jid)
+        items = await other.plugin["xep_0030"].get_items(jid=JID(account.jid))
         assert {item[0] for item in items["disco_items"]["items"]} == {owner.boundjid.full}
 
 
 @on_asyncio
 async def test_version_of_server_is_told(server: RunningServer) -> None:
     async with connected(server, server.account()) as client:
-        answer = await client.plugin["xep_0092"].get_version(server.domain)
+        answer = await client.plugin["xep_0092"].get_version(JID(server.domain))
         assert answer["software_version"]["name"] == "Trouper"
         assert re.fullmatch(r"\d+\.\d+\.\d+.*", answer["software_version"]["version"])

@@ -167,20 +167,19 @@ def _leave(client: RawClient) -> None:
 
 
 def _explanation(received: list[int], sent: list[int]) -> int:
-    """The number of messages sent before the recipient was available, by the order of events that explains it.
+    """The number of messages sent before the recipient was available, by what explains all that came.
 
     The recipient was bound, then available, each at one moment between two of the messages. What came before
     the first moment was stored; between the two what was for the account was stored and what was for the
     resource delivered; at the second all that was stored was delivered; from there on each as it came.
     """
     assert sorted(received) == sent, f"lost or doubled: {received}"
+    bound = sent.index(received[0]) if received[0] % 2 else None
     for available in range(len(sent), -1, -1):
-        live = sent[available:]
-        for bound in range(available + 1):
-            early = [number for number in sent[bound:available] if number % 2]
-            stored = [number for number in sent[:available] if number not in early]
-            if received == early + stored + live:
-                return available
+        early = [] if bound is None else [number for number in sent[bound:available] if number % 2]
+        stored = sorted(set(sent[:available]) - set(early))
+        if received == early + stored + sent[available:]:
+            return available
     raise AssertionError(f"nothing explains {received}")
 
 

@@ -1,13 +1,17 @@
 """Presence and subscriptions between real clients (RFC 6121 §3, §4)."""
 
+from typing import Literal
+
 import pytest
 from slixmpp import Presence
 
 from tests.support.server import Account, RunningServer
 from tests.support.slixmpp_client import Client, Contact, befriend, connected, on_asyncio, online
 
+Subscription = Literal["subscribe", "subscribed", "unsubscribe", "unsubscribed"]
 
-def subscription(client: Client, type: str, to: Account) -> None:
+
+def subscription(client: Client, type: Subscription, to: Account) -> None:
     client.send_presence_subscription(pto=to.jid, ptype=type)
 
 

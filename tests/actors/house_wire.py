@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, final
 
-from actors.connection import ROOM, Connection, ConnectionState, Phase
+from actors.connection import Connection, end_session
+from actors.connection_state import ConnectionState, Phase
 from actors.port import READABLE
 from supervision.child_spec import ChildSpec, Restart
 
@@ -58,6 +59,7 @@ class WireOutlet:
         self.on_drained: Callable[[], None] | None = None
         self._wire = wire
         self._pending: list[bytes] = []
+        self._is_over = False
 
     @property
     def bytes_pending(self) -> int:
@@ -67,8 +69,14 @@ class WireOutlet:
         if not self._wire.has_server_ended:
             self._pending.append(data)
 
-    def append_stanza(self, stanza: Stanza) -> None:
+    def append_stanza(self, stanza: Stanza) -> bool:
+        if self._is_over or self._wire.has_server_ended:
+            return False
         self.append(stanza.data)
+        return True
+
+    def end(self) -> None:
+        self._is_over = True
 
     def flush(self) -> None:
         if self._wire.is_read and self._pending:
@@ -101,22 +109,20 @@ class WireConnection(Connection):
         super().__init__(slot, server, slot.state)
         self._on_wire = slot.state
 
-    async def handle_signals(self, bits: int) -> None:
-        if self.is_closed:
-            return
-        if bits & ROOM:
-            self.retry_held()
+    def heed(self, bits: int) -> None:
+        super().heed(bits)
         self._read()
 
     def _read(self) -> None:
         state, wire = self._on_wire, self._on_wire.wire
         while wire.to_server and not self.is_closed:
-            if state.phase is not Phase.CLOSING and (state.held_events or not self.can_take):
+            is_waiting = state.held_events or not self.can_take or self.is_unread
+            if state.phase is not Phase.CLOSING and is_waiting:
                 return
             data = bytes(wire.to_server)
             wire.to_server.clear()
             if state.phase is not Phase.CLOSING:
-                state.was_heard = True
+                self.heard()
                 self.take(state.stream.receive_data(data))
                 if state.stream.is_held:
                     self.take_held()
@@ -156,4 +162,5 @@ def lay_wire(server: Server, peer: str) -> Wire:
     wire.slot = server.connections.start_child(spec)
     setup = server.tcp_setup(secure=True)
     wire.slot.keep(lambda: WireState(wire, setup, server.new_xml_stream(), peer))
+    wire.slot.on_close(end_session)
     return wire

@@ -160,10 +160,13 @@ class HttpConnection(Actor[NoReturn, None]):
         self.mailbox.signal(CLOSE)
 
     def _complain_of_excess(self) -> None:
+        """The client is to be told, and nothing more will be heard of it."""
         if self._state.connection is not None:
-            self._state.connection.ref.tell(
+            connection = self._state.connection.ref
+            connection.tell(
                 CloseConnection(StreamCondition.POLICY_VIOLATION, "too much has come for one message")
             )
+            connection.tell(CarrierLost())
 
     async def _receive(self) -> None:
         """Hand messages to the connection; when there are no more, tell it so behind them."""

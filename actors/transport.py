@@ -152,10 +152,12 @@ class Transport:
         self._refused = CloseCode.UNSUPPORTED_DATA  # RFC 7395 §3.2: text only
         return None
 
-    def append(self, message: bytes) -> None:
-        """Append a text message to the output of the stream; nothing is behind a Close."""
-        if not self._carrier.has_sent_close:
-            self._stream.output.append(_text_header(len(message)) + message)
+    def append(self, message: bytes) -> bool:
+        """Append a text message to the output of the stream; false behind a Close, where none may go."""
+        if self._carrier.has_sent_close:
+            return False
+        self._stream.output.append(_text_header(len(message)) + message)
+        return True
 
     async def close(self, code: CloseCode) -> None:
         """Do what is left to do of the closing handshake; how long that may take is for the caller to say."""

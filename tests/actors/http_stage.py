@@ -1,7 +1,6 @@
 """A stage for the HTTP port: driver, connections and a listener of the real tree, with no store behind them.
 
-What the store would be asked stays unanswered, so that a log-in that has begun waits for as long as a test
-likes.
+What the store would be asked waits for the test to answer, and so does a log-in that has begun.
 """
 
 from __future__ import annotations
@@ -9,7 +8,7 @@ from __future__ import annotations
 import itertools
 import socket
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Final, NamedTuple, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, NoReturn, TypeVar
 
 import trio
 
@@ -31,22 +30,27 @@ from supervision.tree import Tree
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
-    from typing import Any
 
     from supervision.slot import Slot
 
 R = TypeVar("R")
+K = TypeVar("K", bound=Report)
 
 SECONDS_MAX: Final = 10.0
 """Bounds failure only."""
 
 
 class SilentPool:
-    """Takes every job and answers none."""
+    """Takes every job and does none; tests answer instead."""
+
+    def __init__(self) -> None:
+        self.replies: list[Reply[Any]] = []
 
     def submit(self, _job: Callable[[], R]) -> Reply[R]:
         """See `BlockingPool`."""
-        return Reply()
+        reply: Reply[R] = Reply()
+        self.replies.append(reply)
+        return reply
 
 
 class NoCertificates:
@@ -64,6 +68,18 @@ class Stage(NamedTuple):
     server: Server
     port: int
     reports: list[Report]
+    pool: SilentPool
+
+    async def answer(self, value: object) -> None:
+        """Answer what a pool was asked, once it is."""
+        with trio.fail_after(SECONDS_MAX):
+            while not self.pool.replies:
+                await trio.lowlevel.checkpoint()
+        self.pool.replies.pop().set(value)
+
+    def reports_of(self, kind: type[K]) -> list[K]:
+        """What supervisors have reported of this kind."""
+        return [report for report in self.reports if isinstance(report, kind)]
 
     async def connect(self) -> trio.SocketStream:
         """A new connection to the HTTP port."""
@@ -153,7 +169,7 @@ async def http_stage(**limits: float) -> AsyncIterator[Stage]:
     listener = listener_spec("http", server, Address("127.0.0.1", 0), start_http_connection)
     children = [port_driver_spec(server.ports), server.connections.spec(), listener]
     async with _running(children) as reports:
-        yield Stage(server, server.listening["http"].port, reports)
+        yield Stage(server, server.listening["http"].port, reports, pool)
 
 
 @asynccontextmanager

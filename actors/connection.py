@@ -383,12 +383,11 @@ class Connection(Actor[ConnectionMessage, ConnectionMessage]):
         period = self.server.settings.limits.idle_seconds_max
         left = state.heard_at + period - trio.current_time()
         if left > 0:
-            state.was_asked = False
             self._set_timer(left, IdleCheck())
-        elif state.was_asked:
+        elif state.asked_at > state.heard_at:
             self.close(StreamCondition.CONNECTION_TIMEOUT, "nothing was heard of you")
         else:
-            state.was_asked = True
+            state.asked_at = trio.current_time()
             self._set_timer(period, IdleCheck())
             self._ask_for_sign_of_life()
 

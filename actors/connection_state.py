@@ -38,12 +38,13 @@ class ConnectionState:
         is_end_told: Whether the session is told of the stream's end, behind what is held.
         is_written: Whether the end of a closing stream has been written.
         heard_at: When something last came from the client, in seconds of Trio's clock.
-        was_asked: Whether the client has been asked for a sign of life since.
+        asked_at: When the client was last asked for a sign of life, by the same clock.
         timer: For the negotiation's end, then for the next look at a silent client, then for the cut.
     """
 
     # Lists, not deques: seldom used and short, and an empty deque is ten times as large.
     __slots__ = (
+        "asked_at",
         "heard_at",
         "held_events",
         "held_messages",
@@ -57,7 +58,6 @@ class ConnectionState:
         "phase",
         "session",
         "timer",
-        "was_asked",
     )
 
     def __init__(self, outlet: Outlet, setup: Setup, peer: str) -> None:
@@ -73,5 +73,5 @@ class ConnectionState:
         self.is_end_told = False
         self.is_written = False
         self.heard_at = 0.0
-        self.was_asked = False
+        self.asked_at = 0.0
         self.timer: Timer | None = None

@@ -129,22 +129,31 @@ class Client:
 
     async def log_in(self) -> None:
         """From the stream's header to a bound resource."""
-        await self._open()
-        token = base64.b64encode(f"\0{self.jid.localpart}\0{PASSWORD}".encode()).decode()
+        await self.begin()
+        await self.authenticate()
+        await self.bind()
+
+    async def begin(self) -> None:
+        """Open the stream."""
+        self.send(_HEADER % self.jid.domainpart)
+        features = await self._next_other()
+        assert features.name == "features", features.data
+
+    async def authenticate(self, password: str = PASSWORD) -> None:
+        """Prove who it is, and open the stream again."""
+        token = base64.b64encode(f"\0{self.jid.localpart}\0{password}".encode()).decode()
         self.send(f"<auth xmlns='{_SASL}' mechanism='PLAIN'>{token}</auth>")
         answer = await self._next_other()
         assert answer.name == "success", answer.data
-        await self._open()
+        await self.begin()
+
+    async def bind(self) -> None:
+        """Bind its resource."""
         self.send(_BIND % self.jid.resourcepart)
         while not self.stanzas:
             await self._news.wait()
         bound = self.stanzas.pop()
         assert bound.type == "result", bound.data
-
-    async def _open(self) -> None:
-        self.send(_HEADER % self.jid.domainpart)
-        features = await self._next_other()
-        assert features.name == "features", features.data
 
     async def _next_other(self) -> ElementReceived:
         while not self._others:

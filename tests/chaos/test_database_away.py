@@ -19,7 +19,7 @@ from tests.support.server import RunningServer
 @pytest.fixture
 def own_server(tmp_path: Path) -> Iterator[RunningServer]:
     """A server whose database may be stopped, and which soon gives up waiting for it."""
-    server = RunningServer(tmp_path, "", "--set", "limits.store_away_seconds=0.5")
+    server = RunningServer(tmp_path, "--set", "limits.store_away_seconds=0.5")
     yield server
     assert server.stop() == 0, server.log.tail()
 

@@ -50,9 +50,7 @@ KILLS_IN_HAND: Final = (
 @pytest.fixture(scope="module")
 def faulty_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
     """A server that kills on demand."""
-    server = RunningServer(
-        tmp_path_factory.mktemp("faulty"), "", "--faults", "--set", "limits.restarts_max=1000"
-    )
+    server = RunningServer(tmp_path_factory.mktemp("faulty"), "--faults", "--set=limits.restarts_max=1000")
     yield server
     assert server.stop() == 0, server.log.tail()
 

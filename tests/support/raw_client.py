@@ -11,7 +11,7 @@ import re
 import socket
 import ssl
 import time
-from typing import TYPE_CHECKING, Final, Self, final
+from typing import TYPE_CHECKING, Final, Self
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -28,7 +28,6 @@ TLS: Final = "urn:ietf:params:xml:ns:xmpp-tls"
 BIND: Final = "urn:ietf:params:xml:ns:xmpp-bind"
 
 
-@final
 class RawClient:
     """One connection over TCP.
 
@@ -52,6 +51,7 @@ class RawClient:
         self.socket = socket.socket()
         if receive_bytes is not None:
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_bytes)
+        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.socket.settimeout(SECONDS_MAX)
         self.socket.bind((source, 0))
         self.socket.connect(("127.0.0.1", server.ports[way]))

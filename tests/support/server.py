@@ -21,7 +21,9 @@ from functools import cache
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Final, NamedTuple, final
 
-from tests.support.raw_client import SECONDS_MAX, RawClient
+from ops.control import ask
+from ops.control_protocol import Command, Request
+from tests.support.raw_client import SECONDS_MAX
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -30,7 +32,6 @@ START_SECONDS_MAX: Final = 60.0
 STOP_SECONDS_MAX: Final = 30.0
 
 _LINES_MAX: Final = 20_000
-_REGISTER: Final = "jabber:iq:register"
 _TROUPER: Final = Path(sys.executable).with_name("trouper")
 
 CONFIGURATION: Final = """\
@@ -117,11 +118,10 @@ class RunningServer:
 
     Args:
         folder: Where its configuration and its files lie.
-        more: What is added to the configuration.
-        flags: For `trouper serve`.
+        flags: For `trouper serve`, such as `--set=limits.sessions_max=9`.
     """
 
-    def __init__(self, folder: Path, more: str = "", *flags: str) -> None:
+    def __init__(self, folder: Path, *flags: str) -> None:
         self.domain = "localhost"
         self.folder = folder
         self.data_dir = folder / "data"
@@ -153,19 +153,10 @@ class RunningServer:
         return ssl.create_default_context(cafile=self.folder / "server.crt")
 
     def account(self, name: str | None = None) -> Account:
-        """A new account, made by in-band registration."""
+        """A new account."""
         username = name or f"user-{self.unique()}"
         account = Account(f"{username}@{self.domain}", f"secret of {username}")
-        with RawClient(self, "c2s_tls") as client:
-            client.open_stream()
-            client.send(
-                f"<iq type='set' id='make'><query xmlns='{_REGISTER}'><username>{username}</username>"
-                f"<password>{account.password}</password></query></iq>"
-            )
-            answer = client.read_until(rb"<iq [^>]*/>|</iq>")
-            assert re.search(rb"<iq [^>]*type='result'", answer), answer
-            client.send("</stream:stream>")
-            client.read_to_end()
+        ask(self.data_dir, Request(Command.USER_ADD, account._asdict()))
         return account
 
     def unique(self) -> str:

@@ -7,6 +7,7 @@ with its slot; if it dies itself, the socket is closed.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Final, NoReturn, final
 
@@ -215,8 +216,11 @@ class HttpConnection(Actor[NoReturn, None]):
         assert state.outlet is not None
         assert state.outlet.closing_code is not None
         assert state.transport is not None
-        await state.transport.close(state.outlet.closing_code)
-        await state.stream.aclose()
+        if await state.transport.close(state.outlet.closing_code):
+            with suppress(trio.BrokenResourceError):  # gone even sooner
+                await state.stream.finish_writing()
+        else:
+            await state.stream.aclose()
         self._end()
 
 

@@ -123,6 +123,15 @@ class PortStream(trio.abc.Stream):
 
     # -- the end
 
+    async def finish_writing(self) -> None:
+        """Write what is left, and close our half.
+
+        Raises:
+            trio.BrokenResourceError: the connection has broken.
+        """
+        await self.wait_written()
+        self.port.finish_writing()
+
     async def aclose(self) -> None:
         """See `trio.abc.AsyncResource`: write what is left, say that it was all, and wait for the peer's end.
 
@@ -130,8 +139,7 @@ class PortStream(trio.abc.Stream):
         caller to say; cancelled, it closes at once.
         """
         try:
-            await self.wait_written()
-            self.port.finish_writing()
+            await self.finish_writing()
             while await self.receive_some():
                 pass
         except (trio.BrokenResourceError, trio.ClosedResourceError):

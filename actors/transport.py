@@ -42,12 +42,17 @@ class CloseCode(enum.IntEnum):
     GOING_AWAY = 1001
     PROTOCOL_ERROR = 1002
     UNSUPPORTED_DATA = 1003
+    ABNORMAL = 1006  # never sent: there was no Close
     INVALID_DATA = 1007
+    TOO_BIG = 1009
     INTERNAL_ERROR = 1011
     TRY_AGAIN_LATER = 1013
 
 
+# Where the library finds such a fault it says no word of it to the client.
 _LIBRARY_IS_SILENT: Final = frozenset({CloseCode.PROTOCOL_ERROR, CloseCode.INVALID_DATA})
+# Codes that need not have come from the client, whatever the library calls them.
+_FAULTS: Final = _LIBRARY_IS_SILENT | {CloseCode.ABNORMAL, CloseCode.TOO_BIG}
 
 
 @final
@@ -61,6 +66,7 @@ class _Carrier(trio.abc.Stream):
         bytes_unused: What has come in since the last whole message was taken.
         has_sent_close: Whether a Close frame was written. What comes after that does not matter: the library
             would even fail where a ping crosses its Close, since it cannot answer any more.
+        is_close_answered: Whether what came next was a Close.
     """
 
     def __init__(
@@ -69,6 +75,7 @@ class _Carrier(trio.abc.Stream):
         self.bytes_max = bytes_max
         self.bytes_unused = 0
         self.has_sent_close = False
+        self.is_close_answered = False
         self._stream = stream
         self._head = head
         self._early = early
@@ -97,8 +104,11 @@ class _Carrier(trio.abc.Stream):
             data = await self._stream.receive_some(max_bytes)
         else:
             data = await self._discard()
+        if self.has_sent_close:
+            self.is_close_answered = data[:1] == bytes((_CLOSE,))
+            return b""
         self.bytes_unused += len(data)
-        return b"" if self.has_sent_close else data
+        return data
 
     async def _discard(self) -> bytes:
         """Too much has come: let it be said, and read on only so that the client can read it."""
@@ -159,12 +169,19 @@ class Transport:
         self._stream.output.append(_text_header(len(message)) + message)
         return True
 
-    async def close(self, code: CloseCode) -> None:
-        """Do what is left to do of the closing handshake; how long that may take is for the caller to say."""
-        await self._websocket.aclose(self._refused or code)
+    async def close(self, code: CloseCode) -> bool:
+        """Do what is left to do of the closing handshake; how long that may take is for the caller to say.
+
+        Returns:
+            Whether the client has said its last word too, so that nothing more will come.
+        """
         reason = self._websocket.closed
-        if reason is not None and reason.code in _LIBRARY_IS_SILENT and not self._carrier.has_sent_close:
+        if reason is None:
+            await self._websocket.aclose(self._refused or code)
+            return self._carrier.is_close_answered
+        if reason.code in _LIBRARY_IS_SILENT and not self._carrier.has_sent_close:
             self._stream.output.append(bytes((_CLOSE, 2)) + reason.code.to_bytes(2, "big"))
+        return reason.code not in _FAULTS
 
 
 async def accept_websocket(

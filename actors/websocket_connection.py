@@ -16,11 +16,14 @@ from protocols.stream_events import StreamClosed, StreamFailed
 from supervision.child_spec import ChildSpec, Restart
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from actors.connection_messages import ConnectionMessage, FrameReceived
     from actors.server import Server
     from actors.transport import Transport
     from actors.websocket_outlet import WebSocketOutlet
     from protocols.negotiation_values import Setup
+    from protocols.stream_events import Event
     from protocols.websocket_stream import WebSocketStream
     from supervision.exit_reason import ExitReason
     from supervision.slot import Slot
@@ -38,7 +41,7 @@ _ENDS: Final = frozenset({StreamClosed, StreamFailed})
 class WebSocketState(ConnectionState):
     """What outlives an incarnation."""
 
-    __slots__ = ("client_has_ended", "stream", "transport", "websocket_outlet")
+    __slots__ = ("client_has_ended", "held_frames", "stream", "transport", "websocket_outlet")
 
     def __init__(
         self,
@@ -53,6 +56,7 @@ class WebSocketState(ConnectionState):
         self.transport = transport
         self.stream = stream
         self.client_has_ended = False  # it closed its stream, or broke it
+        self.held_frames: list[bytes] = []  # not read before what came before them has been dealt with
 
 
 @final
@@ -67,17 +71,33 @@ class WebSocketConnection(Connection):
     # -- what comes in
 
     def receive_frame(self, frame: FrameReceived) -> None:
-        """See `Connection`. While events are held, no further message is accepted."""
+        """See `Connection`. While one is held, no further message is accepted."""
         websocket = self._websocket
-        events = websocket.stream.receive_message(frame.data)  # one message is one event, or none
         self.heard()
-        if events and type(events[0]) in _ENDS:
-            websocket.client_has_ended = True
         if websocket.phase is Phase.CLOSING or websocket.phase is Phase.CLOSED:
+            self._read(frame.data)
             return
-        self.take(events)
-        if websocket.held_events or not self.can_take or self.is_unread:
+        if websocket.held_frames or not self.can_take or self.is_unread:
+            websocket.held_frames.append(frame.data)
             self.mailbox.is_accepting = False
+        else:
+            self.take(self._read(frame.data))
+
+    def _read(self, data: bytes) -> Sequence[Event]:
+        """What a message says, which may depend on all that came before it: one event, or nothing."""
+        events = self._websocket.stream.receive_message(data)
+        if events and type(events[0]) in _ENDS:
+            self._websocket.client_has_ended = True
+        return events
+
+    def held_back(self) -> Sequence[Event]:
+        """See `Connection`."""
+        held = self._websocket.held_frames
+        while held:
+            events = self._read(held.pop(0))
+            if events:
+                return events
+        return ()
 
     def resume_reading(self) -> None:
         """See `Connection`: let the holder post again, if it waits."""
@@ -102,6 +122,8 @@ class WebSocketConnection(Connection):
         A client that does not answer is waited for as long as over TCP: until `Cut`.
         """
         if self.state.phase is Phase.CLOSING:
+            while self.held_back():
+                pass  # all that matters is whether the client has ended
             self.resume_reading()
             if self._websocket.client_has_ended:
                 self._finish()

@@ -31,7 +31,7 @@ class WebSocketOutlet:
         closing_code: Why the WebSocket is to be closed behind all that was appended, once that is said.
     """
 
-    __slots__ = ("_is_over", "_output", "_scope", "_transport", "_wake", "closing_code", "framing")
+    __slots__ = ("_ended_at", "_output", "_scope", "_transport", "_wake", "closing_code", "framing")
 
     def __init__(
         self,
@@ -52,7 +52,7 @@ class WebSocketOutlet:
         """
         self.framing = framing
         self.closing_code: CloseCode | None = None
-        self._is_over = False
+        self._ended_at: float | None = None
         self._transport = transport
         self._output = output
         self._wake = wake
@@ -79,21 +79,26 @@ class WebSocketOutlet:
 
     def append_stanza(self, stanza: Stanza) -> bool:
         """See `Outlet`."""
-        if self._is_over or self._output.is_broken:
+        if self._ended_at is not None or self._output.is_broken:
             return False
         return self._transport.append(as_framed(stanza))
 
     def end(self) -> None:
         """See `Outlet`."""
-        self._is_over = True
+        if self._ended_at is None:
+            self._ended_at = trio.current_time()
 
     def flush(self) -> None:
         """See `Outlet`."""
         self._output.flush()
 
     def finish(self, code: CloseCode) -> None:
-        """Close the WebSocket behind what was appended, in a bounded time; the first code given stands."""
+        """Close the WebSocket behind what was appended; the first code given stands.
+
+        Time for that is bounded. What waits to be written has waited since the stream ended.
+        """
         if self.closing_code is None:
             self.closing_code = code
-            self._scope.deadline = trio.current_time() + CLOSING_SECONDS_MAX
+            begin = self._ended_at if self._output.bytes_pending else None
+            self._scope.deadline = (begin or trio.current_time()) + CLOSING_SECONDS_MAX
             self._wake()

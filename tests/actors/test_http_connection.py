@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 import pytest
 import trio
 
-from actors.connection import Phase
+from actors.connection_state import Phase
 from actors.websocket_connection import FRAMES_MAX, WebSocketState
 from protocols.namespaces import FRAMING, SASL
 from supervision.report import ChildTerminated, IntensityReached

@@ -70,3 +70,32 @@ async def test_finish_gives_the_holder_a_bounded_time_and_keeps_the_first_code()
         assert outlet.closing_code is CloseCode.GOING_AWAY
         assert earliest <= scope.deadline <= trio.current_time() + CLOSING_SECONDS_MAX
         assert woken.count == 1
+
+
+async def test_finish_gives_no_more_time_to_what_has_waited_since_the_stream_ended() -> None:
+    scope = trio.CancelScope()
+    async with opened() as opening:
+        outlet = outlet_of(opening, Woken(), scope)
+        outlet.append(outlet.framing.nonza(b"x" * 20_000_000))
+        outlet.flush()
+        outlet.end()
+        latest = trio.current_time() + CLOSING_SECONDS_MAX
+        await trio.sleep(0.01)
+        outlet.finish(CloseCode.NORMAL)
+        assert scope.deadline <= latest
+
+
+async def test_end_lets_no_stanza_follow() -> None:
+    async with opened() as opening:
+        outlet = outlet_of(opening, Woken(), trio.CancelScope())
+        assert outlet.append_stanza(build_message(to=None, sender=None))
+        outlet.end()
+        assert not outlet.append_stanza(build_message(to=None, sender=None))
+
+
+async def test_broken_connection_takes_no_stanza() -> None:
+    async with opened() as opening:
+        outlet = outlet_of(opening, Woken(), trio.CancelScope())
+        opening.pair.stream.close()
+        assert not outlet.append_stanza(build_message(to=None, sender=None))
+        assert outlet.bytes_pending == 0

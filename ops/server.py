@@ -5,7 +5,11 @@ Used by `trouper serve`. SIGTERM and SIGINT stop the tree in order, SIGHUP reads
 
 import gc
 import signal
+import sys
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from importlib.metadata import version
 from typing import Final
 
@@ -13,11 +17,13 @@ import trio
 from structlog.typing import FilteringBoundLogger
 
 from actors.server import Server
+from actors.settings import LogLevel, LogSettings
 from actors.tree import root_spec
 from actors.world import real_world
 from ops.config import Configuration
 from ops.control_server import Control, control_spec
 from ops.faults import Faults
+from ops.logs import make_logger
 from ops.process import server_secret
 from ops.reports import Reporter
 from ops.status import Status
@@ -67,13 +73,18 @@ async def _run(
     control = Control(server, Status(server, reporter, version("trouper")), faults)
     ops = [control_spec(control, settings.data_dir)]
     tree = Tree(root_spec(server, logger.info, ops), runtime)
-    reason: ExitReason | None = None
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(_heed_signals, nursery, certificates, logger)
-        nursery.start_soon(_announce, tree, server, logger)
+        stop = partial(_stop, tree, settings.limits.shutdown_seconds_max, logger)
+        nursery.start_soon(_heed_signals, nursery, stop, certificates, logger)
+        nursery.start_soon(_announce, tree, server, _announcer(settings.log))
         reason = await tree.run()
         nursery.cancel_scope.cancel()
     return _exit_status(reason, logger)
+
+
+def _announcer(settings: LogSettings) -> FilteringBoundLogger:
+    """A logger for what is said at any level: whoever starts the server waits for it."""
+    return make_logger(replace(settings, level=LogLevel.INFO), sys.stderr)
 
 
 async def _announce(tree: Tree, server: Server, logger: FilteringBoundLogger) -> None:
@@ -87,15 +98,26 @@ async def _announce(tree: Tree, server: Server, logger: FilteringBoundLogger) ->
 
 
 async def _heed_signals(
-    nursery: trio.Nursery, certificates: Certificates, logger: FilteringBoundLogger
+    nursery: trio.Nursery,
+    stop: Callable[[str], Awaitable[None]],
+    certificates: Certificates,
+    logger: FilteringBoundLogger,
 ) -> None:
     with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT, signal.SIGHUP) as signals:
         async for number in signals:
             if number == signal.SIGHUP:
                 _reload(certificates, logger)
-                continue
-            logger.info("stopping", signal=signal.Signals(number).name)
-            nursery.cancel_scope.cancel()
+            else:
+                nursery.start_soon(stop, signal.Signals(number).name)
+
+
+async def _stop(tree: Tree, seconds_max: float, logger: FilteringBoundLogger, why: str) -> None:
+    """Stops the tree in order; a second time changes nothing."""
+    logger.info("stopping", signal=why)
+    tree.root.ref.stop(Shutdown(why))
+    await trio.sleep(seconds_max)  # the end of the tree ends this
+    logger.error("cut off what did not stop in time", seconds=seconds_max)
+    tree.root.kill("it did not stop in time")
 
 
 def _reload(certificates: Certificates, logger: FilteringBoundLogger) -> None:
@@ -107,9 +129,7 @@ def _reload(certificates: Certificates, logger: FilteringBoundLogger) -> None:
     logger.info("read the certificate again", warnings=list(certificates.warnings))
 
 
-def _exit_status(reason: ExitReason | None, logger: FilteringBoundLogger) -> int:
-    if reason is None:
-        return 0  # the tree was stopped by a signal
+def _exit_status(reason: ExitReason, logger: FilteringBoundLogger) -> int:
     if isinstance(reason, Shutdown) and reason != REACHED_MAX_RESTART_INTENSITY:
         return 0
     logger.error("the server gave up", reason=describe(reason))

@@ -62,7 +62,7 @@ def _message(body: str) -> Stanza:
 
 def _fill(outlet: PortOutlet) -> bytes:
     """Append until the kernel takes no more; returns all of it."""
-    parts = []
+    parts: list[bytes] = []
     while not outlet.is_blocked:
         parts.append(bytes([65 + len(parts) % 26]) * 100_000)
         outlet.append(parts[-1])

@@ -4,6 +4,7 @@ The socket lies in the data directory and is for its owner only. Each connection
 one JSON object a line; see `control_protocol`.
 """
 
+import errno
 import socket
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any, Final, NoReturn, final
 
 import trio
 
+from actors.blocking import PoolFullError
 from actors.server import Server
 from ops.accounts import account_name
 from ops.control import control_address
@@ -41,6 +43,9 @@ BACKLOG: Final = 16
 IDLE_SECONDS_MAX: Final = 60.0
 """How long a connection may be silent."""
 QUERY_SECONDS_MAX: Final = 20.0
+BACK_OFF_SECONDS: Final = 0.1
+"""How long to wait when the process is out of descriptors."""
+OUT_OF_RESOURCES: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 
 Handler = Callable[["Control", Request], Awaitable[object]]
 
@@ -62,7 +67,7 @@ class Control:
             return encode_result(await _HANDLERS[request.command](self, request))
         except Refusal as refusal:
             return encode_refusal(refusal)
-        except (PasswordUnusable, StoreError, CallError) as error:
+        except (PasswordUnusable, StoreError, CallError, PoolFullError) as error:
             return encode_refusal(Refusal(str(error)))
 
     @property
@@ -185,10 +190,16 @@ class ControlListener(Actor[NoReturn, None]):
         return self.mailbox.stop
 
     async def _accept(self, nursery: trio.Nursery) -> None:
-        listening = trio.socket.from_stdlib_socket(self._socket.dup())
-        while True:
-            accepted, _address = await listening.accept()
-            nursery.start_soon(self._converse, trio.SocketStream(accepted))
+        with trio.socket.from_stdlib_socket(self._socket.dup()) as listening:
+            while True:
+                try:
+                    accepted, _address = await listening.accept()
+                except OSError as error:
+                    if error.errno not in OUT_OF_RESOURCES:
+                        raise
+                    await trio.sleep(BACK_OFF_SECONDS)  # whoever asks waits, and nothing need die of it
+                else:
+                    nursery.start_soon(self._converse, trio.SocketStream(accepted))
 
     async def _converse(self, stream: trio.SocketStream) -> None:
         """Answers until the other side leaves, falls silent or says too much."""

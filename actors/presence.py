@@ -391,23 +391,19 @@ class Presence(Actor[PresenceMessage, PresenceEffect]):
                 own.session.tell(close)
 
     def set_aside(self, message: PresenceMessage, error: BaseException) -> Sequence[PresenceEffect]:
-        """Refuse what killed this actor, unless it had been committed.
+        """Refuse what killed this actor; what had been committed is answered, and has happened.
 
         A session's end is never refused but done without frills.
         """
-        effects: list[PresenceEffect] = []
+        submitted = self._state.submitted
+        effects: list[PresenceEffect] = [Refuse(StanzaError(StanzaCondition.INTERNAL_SERVER_ERROR))]
         if isinstance(message, SessionEnded) and message.jid.resourcepart is not None:
             effects = [DropResource(message.jid.resourcepart), Publish()]
-        elif not self._is_committed(message):
-            effects = [Refuse(StanzaError(StanzaCondition.INTERNAL_SERVER_ERROR))]
+        elif submitted is not None and submitted.message is message and submitted.outcomes.succeeded:
+            effects = [effect for effect in submitted.effects if isinstance(effect, Answer)]
         self._state.forget_document()
         super().set_aside(message, error)
         return (Planned(message, effects),)  # type: ignore[return-value]  # as in `decide`
-
-    def _is_committed(self, message: PresenceMessage) -> bool:
-        """Whether what a message changes is in the database, as far as that is known."""
-        submitted = self._state.submitted
-        return submitted is not None and submitted.message is message and submitted.outcomes.succeeded
 
     def broken(self, _error: BaseException) -> None:
         """The document is read anew; the resources stand, since only sessions could tell of them again."""

@@ -1,0 +1,104 @@
+"""Accounts made, changed and deleted while the server runs."""
+
+import pytest
+import trio
+from trio.testing import MockClock
+
+from actors.accounts import Accounts, TooManyRegistrationsError
+from protocols.jid import parse_jid
+from protocols.sasl.keys import PasswordUnusable, verify_plain
+from store.errors import StoreUnavailable
+from store.memory.faults import Fault
+from tests.actors.house import House
+from tests.actors.house_client import PASSWORD
+
+ROMEO, TYBALT = parse_jid("romeo@localhost"), parse_jid("tybalt@localhost")
+
+
+def can_log_in(house: House, jid: str, password: str) -> bool:
+    keys = house.store.credentials(jid)
+    return bool(keys) and all(verify_plain(password, each) for each in keys or ())
+
+
+async def test_create_makes_an_account_once() -> None:
+    async with House().open() as house:
+        accounts = house.server.accounts
+        assert await accounts.create(TYBALT, "one")
+        assert not await accounts.create(TYBALT, "two")
+        assert can_log_in(house, "tybalt@localhost", "one")
+        described = await accounts.describe(TYBALT)
+        assert described == house.account("tybalt@localhost")
+
+
+async def test_set_password_replaces_the_keys_and_nothing_else() -> None:
+    async with House().open() as house:
+        accounts = house.server.accounts
+        assert await accounts.set_password(ROMEO, "new")
+        assert can_log_in(house, "romeo@localhost", "new")
+        assert not can_log_in(house, "romeo@localhost", PASSWORD)
+        assert not await accounts.set_password(TYBALT, "new")
+        assert house.store.user("tybalt@localhost") is None
+
+
+async def test_delete_ends_the_sessions() -> None:
+    async with House().open() as house:
+        romeo = await house.appear("romeo@localhost/orchard")
+        accounts = house.server.accounts
+        assert await accounts.delete(ROMEO)
+        await house.settle()
+        assert (romeo.is_open, romeo.error) == (False, "not-authorized")
+        assert not await accounts.delete(ROMEO)
+        assert await accounts.describe(ROMEO) is None
+
+
+@pytest.mark.parametrize("password", ["", "\u0000", "x" * 2000])
+async def test_password_that_cannot_be_one_is_refused(password: str) -> None:
+    async with House().open() as house:
+        accounts = house.server.accounts
+        with pytest.raises(PasswordUnusable):
+            await accounts.create(TYBALT, password)
+        with pytest.raises(PasswordUnusable):
+            await accounts.set_password(ROMEO, password)
+        assert can_log_in(house, "romeo@localhost", PASSWORD)
+
+
+async def test_accounts_while_the_database_is_away(autojump_clock: MockClock) -> None:
+    async with House(limits={"store_away_seconds": 1.0}).open() as house:
+        house.faults = lambda _operation: Fault.AWAY
+        with pytest.raises(StoreUnavailable):
+            await house.server.accounts.create(TYBALT, "one")
+        house.faults = None
+        await trio.sleep(5)
+        assert await house.server.accounts.create(TYBALT, "one")
+
+
+async def try_often(accounts: Accounts, address: str) -> int:
+    """How many of ten tries from this address are let through."""
+    admitted = 0
+    for _ in range(10):
+        try:
+            await accounts.register(ROMEO, "taken", address)
+        except TooManyRegistrationsError:
+            continue
+        admitted += 1
+    return admitted
+
+
+@pytest.mark.parametrize(
+    ("address", "admitted"),
+    [
+        ("192.0.2.1", 3),
+        ("2001:db8::1", 3),
+        ("127.0.0.1", 10),
+        ("127.8.8.8", 10),
+        ("::1", 10),
+        ("", 10),
+    ],
+)
+async def test_register_counts_every_try_from_an_address_but_loopback(
+    autojump_clock: MockClock, address: str, admitted: int
+) -> None:
+    async with House(limits={"registrations_max": 3, "registrations_seconds": 60.0}).open() as house:
+        assert await try_often(house.server.accounts, address) == admitted
+        await trio.sleep(61)
+        assert await try_often(house.server.accounts, address) == admitted

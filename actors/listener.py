@@ -46,7 +46,7 @@ class Listener(Actor[NoReturn, None]):
         slot: Slot[NoReturn],
         server: Server,
         address: Address,
-        start_connection: Callable[[Server, socket.socket], None],
+        start_connection: Callable[[Server, socket.socket], object],
     ) -> None:
         super().__init__(slot)
         self._server = server
@@ -149,7 +149,7 @@ def listen(address: Address) -> socket.socket:
 
 
 def listener_spec(
-    id_: str, server: Server, address: Address, start_connection: Callable[[Server, socket.socket], None]
+    id_: str, server: Server, address: Address, start_connection: Callable[[Server, socket.socket], object]
 ) -> ChildSpec:
     """The child spec of the listener on one address."""
     return ChildSpec(id_, lambda slot: Listener(slot, server, address, start_connection))

@@ -5,10 +5,12 @@ import trio
 from trio.testing import MockClock
 
 from actors.presence_commit import SEQ_BLOCK
+from actors.presence_messages import Planned
 from protocols.jid import parse_jid
 from store.log import LogRecord
 from store.memory.faults import Fault
-from supervision.report import ChildTerminated
+from supervision.report import ChildTerminated, MessageSetAside
+from supervision.runtime import KillHere, Point
 from tests.actors.house import House
 
 ROMEO, JULIET = "romeo@localhost", "juliet@localhost"
@@ -109,3 +111,26 @@ async def test_deleted_account_leaves_nothing() -> None:
         assert house.store.user(JULIET) is None
         assert log(house) == []
         assert not [report for report in house.reports if isinstance(report, ChildTerminated)]
+
+
+async def test_message_killed_again_and_again_behind_its_commit_is_kept_once(
+    autojump_clock: MockClock,
+) -> None:
+    """However often the actor dies with it in hand, its sender is told nothing and there is one record."""
+    deaths = 0
+
+    def probe(point: Point, _slot: object, message: object) -> None:
+        nonlocal deaths
+        if point is Point.AFTER_DECIDE and isinstance(message, Planned) and deaths < 5:
+            deaths += 1
+            raise KillHere("a fault of the test")
+
+    async with House().open() as house:
+        romeo = await house.log_in(f"{ROMEO}/orchard")
+        house.runtime.probe = probe
+        for number in (1, 2):
+            romeo.send(f"<message to='{JULIET}' type='chat' id='{number}'><body>n{number}</body></message>")
+        assert await romeo.hears() == []
+        assert len(log(house)) == 2
+        assert deaths == 5
+        assert not any(isinstance(report, MessageSetAside) for report in house.forgive())

@@ -34,12 +34,16 @@ class StoreAccess:
     """One per server.
 
     The driver is set, and replaced, by the actor that owns the connection to the database.
+
+    Attributes:
+        batches: What waits to be written; it outlives the batcher and its supervisor as well.
     """
 
     def __init__(self, readers: BlockingPool) -> None:
         self._readers = readers
         self._driver: Store | None = None
         self._batcher: Ref[BatcherMessage] | None = None
+        self.batches = BatcherState()
 
     def set_driver(self, driver: Store) -> None:
         """Use this driver from now on."""
@@ -63,10 +67,7 @@ class StoreAccess:
     @property
     def is_away(self) -> bool:
         """Whether the database does not answer just now."""
-        if self._driver is None or self._batcher is None:
-            return True
-        state = self._batcher.slot.state
-        return isinstance(state, BatcherState) and state.away_since is not None
+        return self._driver is None or self.batches.away_since is not None
 
     def read(self, query: Callable[[Store], R]) -> Reply[R]:
         """Run a query in a thread; a `StoreUnavailable` comes in the reply."""

@@ -1,9 +1,9 @@
 """The write batcher: collects what everybody wants written and commits it together (group commit).
 
 It never waits: one batch is with the driver at a time, its answer comes back as a message, and what arrives
-meanwhile is the next batch. Both belong to the slot, so that a new incarnation waits for the driver thread
-that its predecessor started. A batch of unknown outcome is committed again, identical, until its outcome is
-known; nobody who waits for it is told anything before.
+meanwhile is the next batch. Both outlive the actor, and its supervisor as well, so that whoever comes next
+waits for the driver thread that a predecessor started. A batch of unknown outcome is committed again,
+identical, until its outcome is known; nobody who waits for it is told anything before.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from store.writes import Outcome, Write
     from supervision.reply import Reply
     from supervision.slot import Slot
+    from supervision.timers import Timer
 
 RETRY_SECONDS: Final = 0.25
 """Between two tries of a batch that the database did not answer for."""
@@ -59,9 +60,10 @@ class BatcherState:
         answer: The driver's answer to come; None while the batch waits for its next try.
         unknown: Whether some try of this batch may have taken effect.
         away_since: When the database stopped answering, in seconds of Trio's clock.
+        retry: The timer of the next try.
     """
 
-    __slots__ = ("answer", "away_since", "batch", "committed", "unknown", "waiting")
+    __slots__ = ("answer", "away_since", "batch", "committed", "retry", "unknown", "waiting")
 
     def __init__(self) -> None:
         self.waiting: deque[_Entry] = deque()
@@ -69,6 +71,7 @@ class BatcherState:
         self.answer: Reply[list[Outcome]] | None = None
         self.unknown = False
         self.away_since: float | None = None
+        self.retry: Timer | None = None
         self.committed = 0
 
 
@@ -87,14 +90,16 @@ class Batcher(Actor[BatcherMessage, BatcherMessage]):
         self._access = access
         self._pool = pool
         self._away_seconds_max = away_seconds_max
-        self._state = slot.keep(BatcherState)
+        self._state = access.batches
         access.set_batcher(slot.ref)
 
     async def init(self) -> None:
-        """Go on where the predecessor stopped; an answer that came in between is in the mailbox."""
+        """Go on where the predecessor stopped, whose supervisor may have ended with it."""
         state = self._state
-        if state.batch and state.answer is None:
-            self.slot.send_after(RETRY_SECONDS, TryAgain())
+        if state.answer is not None:
+            self._expect(state.answer)
+        elif state.batch or state.away_since is not None:
+            self._retry_later()
 
     def decide(self, message: BatcherMessage) -> Sequence[BatcherMessage]:
         """Everything it is told it does."""
@@ -162,14 +167,19 @@ class Batcher(Actor[BatcherMessage, BatcherMessage]):
             self._unavailable(error)
             return
         except Exception as error:  # noqa: BLE001  # no later try can mend it: it is for those who asked
-            batch, state.batch = state.batch, ()
-            for entry in batch:
+            for entry in self._batch_is_over():
                 entry.waiting.commit.reply.fail(error)
             return
-        batch, state.batch, state.unknown, state.away_since = state.batch, (), False, None
+        batch = self._batch_is_over()
         state.committed += len(batch)
         for entry, outcome in zip(batch, outcomes, strict=True):
             _settle(entry, outcome)
+
+    def _batch_is_over(self) -> tuple[_Entry, ...]:
+        """The database has answered, one way or the other: the next batch begins with a clean slate."""
+        state = self._state
+        batch, state.batch, state.unknown, state.away_since = state.batch, (), False, None
+        return batch
 
     def _unavailable(self, error: StoreUnavailable) -> None:
         """Hold on for a while; then give up what certainly had no effect, and only that."""
@@ -183,7 +193,12 @@ class Batcher(Actor[BatcherMessage, BatcherMessage]):
             state.waiting.clear()
             for entry in given_up:
                 entry.waiting.commit.reply.fail(error)
-        self.slot.send_after(RETRY_SECONDS, TryAgain())
+        self._retry_later()
+
+    def _retry_later(self) -> None:
+        state = self._state
+        if state.retry is None or not state.retry.is_pending:
+            state.retry = self.slot.send_after(RETRY_SECONDS, TryAgain())
 
     def _try_again(self) -> None:
         state = self._state
@@ -204,8 +219,10 @@ class Batcher(Actor[BatcherMessage, BatcherMessage]):
 
         self._expect(self._pool.submit(ping))
 
-    def broken(self, _error: BaseException) -> None:
-        """What waits must not be forgotten: its callers were told nothing yet."""
+    def set_aside(self, message: BatcherMessage, error: BaseException) -> Sequence[BatcherMessage]:
+        """A caller is told. Answers and timers are heeded all the same: nothing would go on without them."""
+        super().set_aside(message, error)
+        return () if isinstance(message, Commit) else (message,)
 
 
 def _settle(entry: _Entry, outcome: Outcome) -> None:

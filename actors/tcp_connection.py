@@ -189,7 +189,9 @@ def release(server: Server, state: TcpState) -> None:
     server.connection_closed(state.peer)
 
 
-def start_tcp_connection(server: Server, accepted: socket.socket, *, direct_tls: bool = False) -> None:
+def start_tcp_connection(
+    server: Server, accepted: socket.socket, *, direct_tls: bool = False
+) -> Slot[ConnectionMessage]:
     """Start the actor for an accepted socket and give its port to the driver.
 
     Raises:
@@ -204,6 +206,7 @@ def start_tcp_connection(server: Server, accepted: socket.socket, *, direct_tls:
     slot.on_close(end_session)
     slot.on_close(lambda _slot, _reason: _ended(server, state))
     server.ports.add(port)
+    return slot
 
 
 def _ended(server: Server, state: TcpState) -> None:

@@ -15,7 +15,7 @@ What dies in a house fails the test, unless the test says that it expected that 
 
 from __future__ import annotations
 
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from dataclasses import replace
 from random import Random
 from typing import TYPE_CHECKING, Any, final
@@ -25,6 +25,7 @@ from trio.testing import wait_all_tasks_blocked
 
 from actors.module_host import HandlerFailed
 from actors.modules import MODULES
+from actors.port_driver import port_driver_spec
 from actors.server import Server
 from actors.settings import Settings
 from actors.tree import core_specs
@@ -54,6 +55,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping, Sequence
 
     from actors.module import Module
+    from actors.server import CertificateSource
     from protocols.jid import JID
     from store.memory.faults import FaultHook
     from supervision.report import Report
@@ -86,6 +88,7 @@ class House:
         seed: Decides everything that is not said.
         with_delays: Whether actors and blocking work take their time.
         store: A store that outlives the house, if the test has one.
+        certificates: For TLS, where there are sockets.
     """
 
     def __init__(
@@ -99,6 +102,7 @@ class House:
         seed: int = 0,
         with_delays: bool = False,
         store: MemoryStore | None = None,
+        certificates: CertificateSource | None = None,
     ) -> None:
         settings = settings or Settings()
         self.settings = replace(settings, limits=replace(settings.limits, **(limits or {})))
@@ -114,6 +118,7 @@ class House:
         self._with_delays = with_delays
         self._modules = modules
         self._options = options or {}
+        self._certificates = certificates or _NoCertificates()
         self._server: Server | None = None
         for jid in accounts:
             self.make_account(jid)
@@ -124,18 +129,24 @@ class House:
     # -- life
 
     @asynccontextmanager
-    async def open(self) -> AsyncIterator[House]:
-        """Run the tree; in the end everything must have stayed alive, and nothing may be left behind."""
+    async def open(self, *, with_sockets: bool = False) -> AsyncIterator[House]:
+        """Run the tree; in the end everything must have stayed alive, and nothing may be left behind.
+
+        Args:
+            with_sockets: Whether there is a port driver as well, for tests of what sockets do.
+        """
         self._server = Server(
             self.settings,
             seeded_world(self.random, self.pool),
-            _NoCertificates(),
+            self._certificates,
             self._modules,
             self._options,
             note=self.notes.append,
             secret=b"of the house",
         )
         children = [*core_specs(self.server, memory_database_spec(self.store, self.server.store))]
+        if with_sockets:
+            children.append(port_driver_spec(self.server.ports))
         root = supervisor_spec(
             "root",
             [*children, self.server.connections.spec()],
@@ -143,7 +154,7 @@ class House:
             intensity=self.server.intensity,
         )
         self.tree = Tree(root, self.runtime)
-        with only_in_memory():
+        with nullcontext() if with_sockets else only_in_memory():
             async with trio.open_nursery() as nursery:
                 self.pool.nursery = nursery
                 await nursery.start(self.tree.run)

@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import socket
-import threading
 from collections import Counter
-from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import pytest
@@ -15,17 +11,17 @@ import trio
 from actors.connection import UNREAD_BYTES_MAX
 from actors.connection_messages import CloseConnection
 from actors.connection_state import Phase
-from actors.port import READ_BYTES_MAX
+from actors.port import READ_BYTES_MAX, READABLE, Port
 from actors.session import SessionState
 from protocols.conditions import StreamCondition
 from protocols.jid import parse_jid
 from supervision.report import ChildTerminated, IntensityReached
-from tests.actors.sockets import SECONDS_MAX
 from tests.actors.tcp_stage import HEADER, STARTTLS, TcpClient, TcpStage, auth, bind, message, tcp_stage
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from actors.tcp_connection import TcpState
     from supervision.ref import Ref
 
 ROMEO = "romeo@localhost/orchard"
@@ -152,26 +148,35 @@ async def test_read_client_says_everything_and_hangs_up_is_heard_to_the_end() ->
         await romeo.gone()
 
 
+class _Flood:
+    """A port on which there is always more to read; it notes how far the connection was at each reading."""
+
+    def __init__(self, state: TcpState, port: Port) -> None:
+        self.readings: list[Phase] = []
+        self._state = state
+        self._port = port
+
+    def receive(self) -> bytes | None:
+        self.readings.append(self._state.phase)
+        return b" " * READ_BYTES_MAX if len(self.readings) < 100 else None
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._port, name)
+
+
 async def test_read_client_that_never_stops_does_not_keep_messages_waiting() -> None:
     """Blanks take no room anywhere, so that nothing else holds such a client up."""
     async with tcp_stage() as stage:
         romeo = stage.connect()
         await romeo.open()
-        flood = threading.Thread(target=_send_blanks, args=(romeo.connected.socket.fileno(),))
-        flood.start()
+        await stage.settle()
+        flood = _Flood(romeo.state, romeo.state.port)
+        romeo.state.port = flood  # type: ignore[assignment] # nothing real floods so reliably
         romeo.slot.ref.tell(CloseConnection(StreamCondition.RESET))
-        with trio.fail_after(SECONDS_MAX):
-            while romeo.slot.ref.is_alive:
-                stage.pass_time(4.0)  # it has so long to close its side, and does not
-                await trio.lowlevel.checkpoint()
-        await trio.to_thread.run_sync(flood.join)
-
-
-def _send_blanks(descriptor: int) -> None:
-    with socket.socket(fileno=os.dup(descriptor)) as client, suppress(OSError):
-        client.settimeout(SECONDS_MAX)
-        while True:
-            client.sendall(b" " * READ_BYTES_MAX)
+        romeo.slot.mailbox.signal(READABLE)
+        await stage.settle()
+        assert flood.readings.count(Phase.NEGOTIATING) == 1
+        assert flood.readings.count(Phase.CLOSING) == 99
 
 
 async def test_read_client_that_leaves_answers_unread_is_not_heard_until_it_reads() -> None:

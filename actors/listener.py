@@ -35,22 +35,47 @@ _OUT_OF_RESOURCES: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS,
 
 
 @final
-class Listener(Actor[NoReturn, None]):
-    """One port.
+class Opening:
+    """The listening socket of one address, from the first start to the orderly end.
 
-    The listening socket belongs to the slot: clients that connect during a restart wait in it.
+    It outlives the listener and its supervisor: clients that connect during a restart wait in it.
     """
+
+    def __init__(self, address: Address) -> None:
+        self._address = address
+        self._socket: socket.socket | None = None
+
+    def listen(self) -> socket.socket:
+        """The socket, made if there is none.
+
+        Raises:
+            OSError: the address cannot be had; the error names it.
+        """
+        if self._socket is None:
+            self._socket = listen(self._address)
+        return self._socket
+
+    def close(self) -> None:
+        """Close the port."""
+        if self._socket is not None:
+            self._socket.close()
+            self._socket = None
+
+
+@final
+class Listener(Actor[NoReturn, None]):
+    """One port."""
 
     def __init__(
         self,
         slot: Slot[NoReturn],
         server: Server,
-        address: Address,
+        opening: Opening,
         start_connection: Callable[[Server, socket.socket], object],
     ) -> None:
         super().__init__(slot)
         self._server = server
-        self._address = address
+        self._opening = opening
         self._start_connection = start_connection
 
     async def init(self) -> None:
@@ -59,7 +84,7 @@ class Listener(Actor[NoReturn, None]):
         Raises:
             OSError: the address cannot be had; the error names it.
         """
-        self._socket: socket.socket = self.slot.keep(lambda: listen(self._address))
+        self._socket = self._opening.listen()
         host, port = self._socket.getsockname()[:2]
         self._server.listening[self.slot.spec.id] = Address(host, port)
 
@@ -120,8 +145,7 @@ class Listener(Actor[NoReturn, None]):
 
     async def terminate(self, _reason: ExitReason) -> None:
         """Close the port."""
-        self._socket.close()
-        self.slot.state = None
+        self._opening.close()
 
     def decide(self, message: NoReturn) -> Sequence[None]:
         """It has no messages."""
@@ -152,4 +176,5 @@ def listener_spec(
     id_: str, server: Server, address: Address, start_connection: Callable[[Server, socket.socket], object]
 ) -> ChildSpec:
     """The child spec of the listener on one address."""
-    return ChildSpec(id_, lambda slot: Listener(slot, server, address, start_connection))
+    opening = Opening(address)
+    return ChildSpec(id_, lambda slot: Listener(slot, server, opening, start_connection))

@@ -15,7 +15,9 @@ from actors.listener import BACK_OFF_SECONDS, listen, listener_spec
 from actors.server import Server
 from actors.settings import Address, LimitSettings, Settings
 from actors.world import World
+from supervision.child_spec import Intensity
 from supervision.dynamic_supervisor import NotAcceptingError
+from supervision.supervisor import supervisor_spec
 from tests.actors.http_stage import NoCertificates, SilentPool
 from tests.supervision.stage import Stage
 
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
 SECONDS_MAX: Final = 10.0
 """Bounds failure only."""
 ANY_PORT: Final = Address("127.0.0.1", 0)
+DOOR: Final = "/listeners/door"
 STRANGER: Final = "192.0.2.7"
 """An address that is not loopback."""
 
@@ -49,9 +52,11 @@ class Door:
             secret=b"secret",
         )
 
-    def open(self, address: Address = ANY_PORT) -> Any:
-        """Run the listener, alone."""
-        return self.stage.supervising(listener_spec("door", self.server, address, self._start))
+    def open(self, *, restarts_max: int = 1_000) -> Any:
+        """Run the listener under a supervisor of its own, as in the server."""
+        spec = listener_spec("door", self.server, ANY_PORT, self._start)
+        listeners = supervisor_spec("listeners", [spec], intensity=Intensity(restarts_max, 1.0))
+        return self.stage.supervising(listeners)
 
     def _start(self, server: Server, accepted: socket.socket) -> None:
         assert server is self.server
@@ -101,7 +106,7 @@ async def test_listener_starts_a_connection_for_each_client(door: Door) -> None:
         clients = [await door.come() for _ in range(3)]
         await door.let_in(3)
         assert {each.getpeername() for each in door.accepted} == {each.getsockname() for each in clients}
-        assert door.stage.slot("/door").handled == 3
+        assert door.stage.slot(DOOR).handled == 3
 
 
 async def test_listener_says_where_it_listens(door: Door) -> None:
@@ -229,7 +234,7 @@ async def test_listener_out_of_descriptors_backs_off_and_goes_on(
         await door.come()
         await door.let_in(1)
         assert pauses == [BACK_OFF_SECONDS, BACK_OFF_SECONDS]
-        assert door.stage.slot("/door").incarnation == 1
+        assert door.stage.slot(DOOR).incarnation == 1
 
 
 async def test_listener_client_that_gave_up_does_not_hold_up_the_next(
@@ -251,10 +256,21 @@ async def test_listener_kill_clients_wait_in_the_socket_for_the_next(door: Door)
         address = door.server.listening["door"]
         await door.come()
         await door.let_in(1)
-        door.stage.ref("/door").kill()
+        door.stage.ref(DOOR).kill()
         await door.come()
         await door.let_in(2)
-        assert door.stage.slot("/door").incarnation == 2
+        assert door.stage.slot(DOOR).incarnation == 2
+        assert door.server.listening["door"] == address
+
+
+async def test_listener_supervisor_given_up_keeps_the_port(door: Door) -> None:
+    """Its successor begins with nothing else: clients that connected meanwhile are in the socket."""
+    async with door.open(restarts_max=0):
+        address = door.server.listening["door"]
+        door.stage.ref(DOOR).kill()
+        await door.come()
+        await door.let_in(1)
+        assert door.stage.slot("/listeners").incarnation == 2
         assert door.server.listening["door"] == address
 
 

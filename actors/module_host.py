@@ -159,7 +159,7 @@ class ModuleHost:
         """
         found = _find(self._accounts, stanza)
         if found is None:
-            raise _UNKNOWN
+            raise StanzaError(StanzaCondition.SERVICE_UNAVAILABLE)
         module, declared = found
         _admit(declared.asker, state, stanza)
         try:
@@ -364,9 +364,9 @@ def _admit(asker: Asker, state: PresenceState, stanza: Stanza) -> None:
     sender = stanza.sender
     match asker:
         case Asker.OWNER if sender is None or sender.bare != state.jid.bare:
-            raise _FORBIDDEN
+            raise StanzaError(StanzaCondition.FORBIDDEN)
         case Asker.SUBSCRIBERS if sender is None or not shares_presence(state, sender):
-            raise _UNKNOWN
+            raise StanzaError(StanzaCondition.SERVICE_UNAVAILABLE)
         case _:
             return
 

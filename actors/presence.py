@@ -169,7 +169,7 @@ class Presence(Actor[PresenceMessage, PresenceEffect]):
 
     def _existing_user(self) -> User:
         if self._state.user is None:
-            raise _NO_ACCOUNT
+            raise StanzaError(StanzaCondition.SERVICE_UNAVAILABLE)
         return self._state.user
 
     def _without_store(self, message: PresenceMessage) -> Sequence[PresenceEffect]:

@@ -123,6 +123,17 @@ def test_elements_are_parsed_where_their_names_are_counted() -> None:
     complain(found, "Take `element` of the stanza, or protocols/xml_element.py.")
 
 
+def test_errors_are_raised_fresh() -> None:
+    """An error that is raised again keeps the traceback of the last time, frames and all, for ever."""
+    found = [
+        f"{source.path}:{node.lineno}: raise {node.exc.id}"
+        for source in sources()
+        for node in ast.walk(source.tree)
+        if isinstance(node, ast.Raise) and isinstance(node.exc, ast.Name) and node.exc.id.isupper()
+    ]
+    complain(found, "Make a new one each time; a constant is for errors that are only sent.")
+
+
 def _calls(source: Source) -> Iterator[tuple[int, str]]:
     return ((node.lineno, call) for node, call in _call_nodes(source))
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections import deque
 from typing import TYPE_CHECKING, final
+
+import trio
 
 from actors.connection import Connection, end_session
 from actors.connection_state import ConnectionState, Phase
@@ -29,11 +32,18 @@ class Wire:
 
     def __init__(self) -> None:
         self.to_server = bytearray()
+        self.to_client: deque[bytes] = deque()  # on its way; an empty piece is the end
         self.has_client_ended = False
         self.has_server_ended = False
         self.is_read = True  # a client that does not read leaves everything where it is
         self.hear: Callable[[bytes], None] = lambda _data: None
         self.slot: Slot[ConnectionMessage] | None = None
+        self._nursery: trio.Nursery | None = None
+        self._delay: Callable[[], float] = float
+
+    def lengthen(self, nursery: trio.Nursery, delay: Callable[[], float]) -> None:
+        """From now on whatever is said takes so many seconds to arrive; nothing overtakes anything."""
+        self._nursery, self._delay = nursery, delay
 
     def send(self, data: bytes) -> None:
         """The client says something."""
@@ -47,7 +57,23 @@ class Wire:
 
     def _signal(self) -> None:
         assert self.slot is not None
-        self.slot.mailbox.signal(READABLE)
+        mailbox = self.slot.mailbox
+        self._later(lambda: mailbox.signal(READABLE))
+
+    def say(self, data: bytes) -> None:
+        """The server says something."""
+        self.to_client.append(data)
+        self._later(self._arrive)
+
+    def _arrive(self) -> None:
+        """What was said first arrives first, whichever of them was the quickest."""
+        self.hear(self.to_client.popleft())
+
+    def _later(self, happen: Callable[[], None]) -> None:
+        if self._nursery is None:
+            happen()
+        else:
+            self._nursery.start_soon(_after, self._delay(), happen)
 
 
 @final
@@ -82,7 +108,7 @@ class WireOutlet:
         if self._wire.is_read and self._pending:
             data = b"".join(self._pending)
             self._pending.clear()
-            self._wire.hear(data)
+            self._wire.say(data)
         if not self._pending and self.on_drained is not None:
             told, self.on_drained = self.on_drained, None
             told()
@@ -142,15 +168,20 @@ class WireConnection(Connection):
 
     def finish_writing(self) -> None:
         self._on_wire.wire.has_server_ended = True
-        self._on_wire.wire.hear(b"")
+        self._on_wire.wire.say(b"")
 
     def release(self) -> None:
         self._on_wire.wire.has_server_ended = True
-        self._on_wire.wire.hear(b"")
+        self._on_wire.wire.say(b"")
 
     async def terminate(self, reason: ExitReason) -> None:
         if not self.is_closed:
             self.end_for_shutdown(reason)
+
+
+async def _after(seconds: float, happen: Callable[[], None]) -> None:
+    await trio.sleep(seconds)
+    happen()
 
 
 def lay_wire(server: Server, peer: str) -> Wire:

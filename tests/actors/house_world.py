@@ -9,6 +9,7 @@ import sys
 import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, final
+from unittest.mock import patch
 
 import trio
 
@@ -103,11 +104,10 @@ def memory_database_spec(store: Store, access: StoreAccess) -> ChildSpec:
 
 # -- nothing else
 
-_FORBIDDEN = frozenset(
-    {"socket.__new__", "socket.connect", "socket.bind", "_thread.start_new_thread", "subprocess.Popen"}
-)
+_FORBIDDEN = frozenset({"socket.__new__", "socket.connect", "socket.bind", "subprocess.Popen", "os.fork"})
 _watching: set[int] = set()
 _hooks: list[object] = []
+_start_thread = threading.Thread.start
 
 
 @contextmanager
@@ -119,7 +119,8 @@ def only_in_memory() -> Iterator[None]:
     me = threading.get_ident()
     _watching.add(me)
     try:
-        yield
+        with patch.object(threading.Thread, "start", _start):
+            yield
     finally:
         _watching.discard(me)
 
@@ -127,3 +128,10 @@ def only_in_memory() -> Iterator[None]:
 def _audit(event: str, _arguments: object) -> None:
     if event in _FORBIDDEN and threading.get_ident() in _watching:
         raise AssertionError(f"{event}: a house has neither sockets nor threads nor processes")
+
+
+def _start(thread: threading.Thread) -> None:
+    """Threads have no audit event in every Python."""
+    if threading.get_ident() in _watching:
+        raise AssertionError("a thread: a house has neither sockets nor threads nor processes")
+    _start_thread(thread)

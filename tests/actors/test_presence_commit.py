@@ -56,6 +56,7 @@ async def test_successor_waits_for_the_same_outcome(autojump_clock: MockClock) -
     """Killed again and again while the database thinks: the change is made once, and answered once."""
     async with House().open() as house:
         romeo = await house.log_in(f"{ROMEO}/orchard")
+        await house.settle()  # the document has been read
         house.pool.delay = lambda: 10.0
         romeo.send(ADD.format(1))
         for _ in range(5):

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final, NoReturn, final
 import trio
 
 from actors.connection import CLOSING_SECONDS_MAX
-from actors.connection_messages import CarrierLost, CloseConnection, ConnectionMessage, FrameReceived
+from actors.connection_messages import CarrierLost, ConnectionMessage
 from actors.http_handlers import WEBSOCKET_PATH, respond
 from actors.http_message import RequestRefused, Response, read_request
 from actors.port import WRITABLE
@@ -22,8 +22,8 @@ from actors.port_stream import PortStream
 from actors.transport import CloseCode, accept_websocket
 from actors.websocket_connection import start_websocket_connection
 from actors.websocket_handshake import checked_upgrade
+from actors.websocket_intake import WebSocketIntake
 from actors.websocket_outlet import WebSocketOutlet
-from protocols.conditions import StreamCondition
 from supervision.actor import Actor
 from supervision.child_spec import ChildSpec, Restart
 from supervision.dynamic_supervisor import NotAcceptingError
@@ -67,6 +67,7 @@ class HttpConnection(Actor[NoReturn, None]):
         assert isinstance(slot.state, HttpState)
         self._server = server
         self._state = slot.state
+        self._intake = WebSocketIntake()
 
     async def run(self) -> ExitReason:
         """Read and write, each in its own task, until there is nothing left to do."""
@@ -137,7 +138,7 @@ class HttpConnection(Actor[NoReturn, None]):
             state.stream,
             checked_upgrade(request),
             request.rest,
-            self._complain_of_excess,
+            self._intake,
             message_bytes_max=server.settings.limits.stanza_bytes_max,
         )
         setup = server.websocket_setup(secure=state.tls)
@@ -153,6 +154,7 @@ class HttpConnection(Actor[NoReturn, None]):
         except NotAcceptingError:
             outlet.finish(CloseCode.TRY_AGAIN_LATER)
             return False
+        self._intake.begin(connection.ref)
         connection.on_close(lambda _slot, reason: outlet.finish(_closing_code(reason)))
         state.connection = connection
         return True
@@ -160,32 +162,13 @@ class HttpConnection(Actor[NoReturn, None]):
     def _ask_to_close(self) -> None:
         self.mailbox.signal(CLOSE)
 
-    def _complain_of_excess(self) -> None:
-        """The client is to be told, and nothing more will be heard of it."""
-        if self._state.connection is not None:
-            connection = self._state.connection.ref
-            connection.tell(
-                CloseConnection(StreamCondition.POLICY_VIOLATION, "too much has come for one message")
-            )
-            connection.tell(CarrierLost())
-
     async def _receive(self) -> None:
-        """Hand messages to the connection; when there are no more, tell it so behind them."""
+        """Hand messages to the connection until there are no more."""
         assert self._state.transport is not None
         while (text := await self._state.transport.receive()) is not None:
-            data = text.encode()
-            await self._post(FrameReceived(data), len(data))
+            self._intake.add(text)
             self.slot.handled += 1
-        await self._post(CarrierLost(), 0)
-
-    async def _post(self, message: ConnectionMessage, size: int) -> None:
-        """Post to the connection, waiting for room; to one that has ended, nothing need be said."""
-        connection = self._state.connection
-        assert connection is not None
-        while not connection.ref.cast(message, size) and connection.ref.is_alive:
-            room = trio.Event()
-            connection.mailbox.on_room = room.set
-            await room.wait()
+        self._intake.end()
 
     # -- what others want of it
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import enum
 import struct
-from typing import TYPE_CHECKING, Final, final
+from typing import TYPE_CHECKING, Final, Protocol, final
 
 import trio
 import trio_websocket
@@ -21,8 +21,6 @@ import trio_websocket
 from actors.websocket_handshake import SUBPROTOCOL
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from actors.port_stream import PortStream
 
 CONTROL_BYTES_MAX: Final = 8_192
@@ -55,6 +53,19 @@ _LIBRARY_IS_SILENT: Final = frozenset({CloseCode.PROTOCOL_ERROR, CloseCode.INVAL
 _FAULTS: Final = _LIBRARY_IS_SILENT | {CloseCode.ABNORMAL, CloseCode.TOO_BIG}
 
 
+class Reader(Protocol):
+    """Who is told how far the library has read."""
+
+    async def before_reading(self) -> None:
+        """All that was read has been handed out, or will be at once; wait for as long as that is enough."""
+
+    def after_reading(self) -> None:
+        """More has been read."""
+
+    def excess(self) -> None:
+        """More has come than messages can need, once; nothing is received after that."""
+
+
 @final
 class _Carrier(trio.abc.Stream):
     """The stream that the library sees.
@@ -69,9 +80,7 @@ class _Carrier(trio.abc.Stream):
         is_close_answered: Whether what came next was a Close.
     """
 
-    def __init__(
-        self, stream: PortStream, head: bytes, early: bytes, on_excess: Callable[[], None], bytes_max: int
-    ) -> None:
+    def __init__(self, stream: PortStream, head: bytes, early: bytes, reader: Reader, bytes_max: int) -> None:
         self.bytes_max = bytes_max
         self.bytes_unused = 0
         self.has_sent_close = False
@@ -79,7 +88,7 @@ class _Carrier(trio.abc.Stream):
         self._stream = stream
         self._head = head
         self._early = early
-        self._on_excess = on_excess
+        self._reader = reader
         self._is_done = False
         self._accepted: trio.Event | None = trio.Event()
 
@@ -98,21 +107,26 @@ class _Carrier(trio.abc.Stream):
             await self._accepted.wait()
         if self._is_done:
             raise trio.ClosedResourceError
-        if self._early:
-            data, self._early = self._early, b""
-        elif self.bytes_unused <= self.bytes_max:
-            data = await self._stream.receive_some(max_bytes)
-        else:
-            data = await self._discard()
+        await self._reader.before_reading()
+        data = await self._read(max_bytes)
+        self._reader.after_reading()
         if self.has_sent_close:
             self.is_close_answered = data[:1] == bytes((_CLOSE,))
             return b""
         self.bytes_unused += len(data)
         return data
 
+    async def _read(self, max_bytes: int | None) -> bytes:
+        if self._early:
+            data, self._early = self._early, b""
+            return data
+        if self.bytes_unused <= self.bytes_max:
+            return await self._stream.receive_some(max_bytes)
+        return await self._discard()
+
     async def _discard(self) -> bytes:
         """Too much has come: let it be said, and read on only so that the client can read it."""
-        self._on_excess()
+        self._reader.excess()
         while await self._stream.receive_some() and not self.has_sent_close:
             pass
         return b""
@@ -189,7 +203,7 @@ async def accept_websocket(
     stream: PortStream,
     head: bytes,
     early: bytes,
-    on_excess: Callable[[], None],
+    reader: Reader,
     *,
     message_bytes_max: int,
 ) -> Transport:
@@ -200,13 +214,13 @@ async def accept_websocket(
         stream: The connection.
         head: The request as the library is to see it.
         early: What came behind it.
-        on_excess: Called once if more comes than messages can need; nothing is received after that.
+        reader: Is told how far the library has read.
         message_bytes_max: How long a message may ever be; until `allow` says so, all that is allowed.
 
     Raises:
         trio.BrokenResourceError: the client has gone.
     """
-    carrier = _Carrier(stream, head, early, on_excess, _bytes_max(message_bytes_max))
+    carrier = _Carrier(stream, head, early, reader, _bytes_max(message_bytes_max))
     request = await trio_websocket.wrap_server_stream(
         nursery, carrier, max_message_size=message_bytes_max, receive_buffer_size=None
     )

@@ -271,7 +271,7 @@ async def test_messages_wait_while_the_connection_does(stage: Stage, client: Cli
             sent += 1
     assert blocked.cancelled_caught, "it should not have taken everything"
     assert sent > FRAMES_MAX
-    assert len(connection.mailbox.queue) + len(state_of(connection).held_events) <= FRAMES_MAX
+    assert len(connection.mailbox.queue) + len(state_of(connection).held_frames) <= FRAMES_MAX + 1
     await stage.answer(None)  # no such account,
     await stage.answer(False)  # whatever the password
     await client.read()

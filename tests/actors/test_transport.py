@@ -22,7 +22,7 @@ from tests.actors.websocket_bytes import (
     close_frame,
     frame,
 )
-from tests.actors.websocket_stage import MESSAGE_BYTES_MAX, opened
+from tests.actors.websocket_stage import MESSAGE_BYTES_MAX, Recorder, opened
 
 
 async def test_accept_websocket_is_what_a_client_understands() -> None:
@@ -37,7 +37,7 @@ async def test_accept_websocket_is_what_a_client_understands() -> None:
                 pair.stream,
                 checked_upgrade(request),
                 request.rest,
-                lambda: None,
+                Recorder(),
                 message_bytes_max=100_000,
             )
             while (text := await transport.receive()) is not None:
@@ -178,10 +178,10 @@ async def test_frames_without_end_are_an_excess(filler: bytes) -> None:
 
         nursery.start_soon(receive)
         await opening.send(frame("<a", is_last=False))
-        while not opening.excesses:
+        while not opening.reader.excesses:
             await opening.send(filler * 200)
         await opening.send(filler * 100_000)
-        assert opening.excesses == [1]
+        assert opening.reader.excesses == 1
         opening.transport.append(b"<told/>")
         opening.pair.stream.output.flush()
         while (got := await opening.read()).opcode == PONG:
@@ -198,10 +198,10 @@ async def test_allow_sets_what_is_an_excess() -> None:
         with trio.move_on_after(SECONDS_MAX):
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(opening.transport.receive)
-                while not opening.excesses:
+                while not opening.reader.excesses:
                     await trio.lowlevel.checkpoint()
                 nursery.cancel_scope.cancel()
-        assert opening.excesses == [1]
+        assert opening.reader.excesses == 1
 
 
 async def test_whole_messages_are_no_excess() -> None:
@@ -210,4 +210,4 @@ async def test_whole_messages_are_no_excess() -> None:
         nursery.start_soon(opening.send, *[frame("x" * 500)] * 1_000)
         for _ in range(1_000):
             assert await opening.transport.receive() == "x" * 500
-        assert opening.excesses == []
+        assert opening.reader.excesses == 0

@@ -19,13 +19,32 @@ if TYPE_CHECKING:
 MESSAGE_BYTES_MAX: Final = 1_000
 
 
+class Recorder:
+    """Is told how far the library has read, and never keeps it from reading."""
+
+    def __init__(self) -> None:
+        self.reads = 0
+        self.excesses = 0
+
+    async def before_reading(self) -> None:
+        """See `Reader`."""
+
+    def after_reading(self) -> None:
+        """See `Reader`."""
+        self.reads += 1
+
+    def excess(self) -> None:
+        """See `Reader`."""
+        self.excesses += 1
+
+
 class Opened:
     """A WebSocket that is open, with a client that knows only bytes."""
 
-    def __init__(self, pair: Pair, transport: Transport, excesses: list[int]) -> None:
+    def __init__(self, pair: Pair, transport: Transport, reader: Recorder) -> None:
         self.pair = pair
         self.transport = transport
-        self.excesses = excesses
+        self.reader = reader
         self._unread = b""
 
     async def send(self, *frames: bytes) -> None:
@@ -45,7 +64,7 @@ class Opened:
 @asynccontextmanager
 async def opened(*, early: bytes = b"") -> AsyncIterator[Opened]:
     """Open a WebSocket by hand; `early` is sent together with the request."""
-    excesses: list[int] = []
+    reader = Recorder()
     with trio.fail_after(SECONDS_MAX):
         async with stream_pair() as pair, trio.open_nursery() as nursery:
             await pair.client.send_all(REQUEST + early)
@@ -55,12 +74,12 @@ async def opened(*, early: bytes = b"") -> AsyncIterator[Opened]:
                 pair.stream,
                 checked_upgrade(request),
                 request.rest,
-                lambda: excesses.append(1),
+                reader,
                 message_bytes_max=MESSAGE_BYTES_MAX,
             )
             answer = b""
             while not answer.endswith(b"\r\n\r\n"):
                 answer += await pair.client.receive_some(1)
             assert answer.startswith(b"HTTP/1.1 101 ")
-            yield Opened(pair, transport, excesses)
+            yield Opened(pair, transport, reader)
             nursery.cancel_scope.cancel()

@@ -100,6 +100,10 @@ class Presence(Actor[PresenceMessage, PresenceEffect]):
         self._state = slot.state
         self._commit = PresenceCommit(server, slot.state)
 
+    async def init(self) -> None:
+        """See to it that an actor with nothing to do goes to sleep, whatever becomes of its first message."""
+        self._set_passivation()
+
     # -- prepare: everything that must be awaited
 
     async def prepare(self, message: PresenceMessage) -> PresenceMessage:

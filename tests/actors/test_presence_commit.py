@@ -1,5 +1,7 @@
 """What changes an account is in the database before anybody is told: once, whatever dies meanwhile."""
 
+from typing import Any
+
 import pytest
 import trio
 from trio.testing import MockClock
@@ -11,6 +13,7 @@ from store.log import LogRecord
 from store.memory.faults import Fault
 from supervision.report import ChildTerminated, MessageSetAside
 from supervision.runtime import KillHere, Point
+from supervision.slot import Slot
 from tests.actors.house import House
 
 ROMEO, JULIET = "romeo@localhost", "juliet@localhost"
@@ -120,9 +123,10 @@ async def test_message_killed_again_and_again_behind_its_commit_is_kept_once(
     """However often the actor dies with it in hand, its sender is told nothing and there is one record."""
     deaths = 0
 
-    def probe(point: Point, _slot: object, message: object) -> None:
+    def probe(point: Point, slot: Slot[Any], message: object) -> None:
         nonlocal deaths
-        if point is Point.AFTER_DECIDE and isinstance(message, Planned) and deaths < 5:
+        is_meant = isinstance(message, Planned) and slot is house.presence_of(JULIET)
+        if point is Point.AFTER_DECIDE and is_meant and deaths < 5:
             deaths += 1
             raise KillHere("a fault of the test")
 

@@ -86,12 +86,16 @@ class NamedDatabase(Actor[NoReturn, None]):
 
 @final
 class EngineState:
-    """The engine's process, and where it listened the last time, so that clients find it again."""
+    """The engine's process, and where it listened the last time, so that clients find it again.
+
+    It outlives the link and its supervisor: an engine that nobody knew of would hold the directory.
+    """
 
     def __init__(self) -> None:
         self.process: subprocess.Popen[bytes] | None = None
         self.port = 0
         self.driver: MongoStore | None = None
+        self.is_offered = False  # whether the server has been given that driver
 
 
 @final
@@ -101,6 +105,7 @@ class EmbeddedDatabase(Actor[NoReturn, None]):
     def __init__(
         self,
         slot: Slot[NoReturn],
+        state: EngineState,
         engine: EmbeddedEngine,
         make_driver: Callable[[str], MongoStore],
         access: StoreAccess,
@@ -110,7 +115,7 @@ class EmbeddedDatabase(Actor[NoReturn, None]):
         super().__init__(slot)
         self._engine, self._make_driver, self._access = engine, make_driver, access
         self._pool, self._say = pool, say
-        self._state = slot.keep(EngineState)
+        self._state = slot.keep(lambda: state)
         self._output = EngineOutput()
 
     async def init(self) -> None:
@@ -121,11 +126,12 @@ class EmbeddedDatabase(Actor[NoReturn, None]):
             self._say("made a new embedded database")
         port = await self._start_patiently()
         if state.driver is None or port != state.port:
-            if state.driver is not None:
-                state.driver.close()
+            self._hang_up()
             state.port = port
             state.driver = self._make_driver(self._engine.uri(port))
+        if not state.is_offered:
             await open_driver(state.driver, self._access, self._pool, self._say)
+            state.is_offered = True
 
     async def _start_patiently(self) -> int:
         """A predecessor may still hold the directory or the port: that is waited for, and no crash."""
@@ -176,9 +182,14 @@ class EmbeddedDatabase(Actor[NoReturn, None]):
 
     async def terminate(self, _reason: ExitReason) -> None:
         """Hang up, and end the engine in good order."""
-        if self._state.driver is not None:
-            self._state.driver.close()
+        self._hang_up()
         await self._end_process()
+
+    def _hang_up(self) -> None:
+        state = self._state
+        if state.driver is not None:
+            state.driver.close()
+        state.driver, state.is_offered = None, False
 
     async def _end_process(self) -> None:
         process, self._state.process = self._state.process, None
@@ -203,13 +214,15 @@ def database_spec(
     say: Callable[[str], None],
 ) -> ChildSpec:
     """The child spec of the link to the database at `uri`; `say` tells people what is being waited for."""
+    state = EngineState()
 
     def make_driver(address: str) -> MongoStore:
         return MongoStore(address, journaled=journaled)
 
     def start(slot: Slot[NoReturn]) -> Actor[NoReturn, None]:
         if uri == "embedded":
-            return EmbeddedDatabase(slot, EmbeddedEngine(data_dir), make_driver, access, pool, say)
+            engine = EmbeddedEngine(data_dir)
+            return EmbeddedDatabase(slot, state, engine, make_driver, access, pool, say)
         return NamedDatabase(slot, make_driver(uri), access, pool, say)
 
     return ChildSpec("database", start, grace_seconds=15.0)

@@ -132,6 +132,7 @@ async def test_message_killed_again_and_again_behind_its_commit_is_kept_once(
 
     async with House().open() as house:
         romeo = await house.log_in(f"{ROMEO}/orchard")
+        await house.settle()  # only the messages are planned from here on
         house.runtime.probe = probe
         for number in (1, 2):
             romeo.send(f"<message to='{JULIET}' type='chat' id='{number}'><body>n{number}</body></message>")

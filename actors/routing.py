@@ -63,6 +63,8 @@ _CHAT_TYPES: Final = frozenset({"", "chat", "normal"})
 _TO_USER: Final = frozenset(
     {Delivery.STORE, Delivery.ACCOUNT, Delivery.SUBSCRIPTION, Delivery.PROBE, Delivery.TO_RESOURCE_IF_SHARING}
 )
+_SILENT_PRESENCE: Final = frozenset({"unavailable", "subscribed", "unsubscribe", "unsubscribed", "probe"})
+"""Types of presence that are never answered with an error; one that nobody knows is (RFC 6121 §4.7.1)."""
 _REFUSALS: Final = {
     Delivery.SERVICE_UNAVAILABLE: StanzaCondition.SERVICE_UNAVAILABLE,
     Delivery.BAD_REQUEST: StanzaCondition.BAD_REQUEST,
@@ -175,7 +177,7 @@ def refusal(stanza: Stanza, error: StanzaError) -> Stanza | None:
     """The error to answer a stanza with; None where the standard forbids one (RFC 6120 §8.3.1, 6121 §4.3)."""
     if stanza.type in {"error", "result"} or stanza.sender is None:
         return None
-    if stanza.kind is StanzaKind.PRESENCE and stanza.type not in {"subscribe", ""}:
+    if stanza.kind is StanzaKind.PRESENCE and stanza.type in _SILENT_PRESENCE:
         return None
     return build_error(stanza, error)
 

@@ -104,6 +104,10 @@ class WireOutlet:
     def end(self) -> None:
         self._is_over = True
 
+    def abandon(self) -> None:
+        self._pending.clear()
+        self.flush()
+
     def flush(self) -> None:
         if self._wire.is_read and self._pending:
             data = b"".join(self._pending)
@@ -118,10 +122,11 @@ class WireOutlet:
 class WireState(ConnectionState):
     """What outlives an incarnation."""
 
-    __slots__ = ("stream", "wire")
+    __slots__ = ("stream", "wire", "wire_outlet")
 
     def __init__(self, wire: Wire, setup: Setup, stream: XMLStream, peer: str) -> None:
-        super().__init__(WireOutlet(wire, setup.framing), setup, peer)
+        self.wire_outlet = WireOutlet(wire, setup.framing)
+        super().__init__(self.wire_outlet, setup, peer)
         self.wire = wire
         self.stream = stream
 
@@ -171,6 +176,7 @@ class WireConnection(Connection):
         self._on_wire.wire.say(b"")
 
     def release(self) -> None:
+        self._on_wire.wire_outlet.abandon()
         self._on_wire.wire.has_server_ended = True
         self._on_wire.wire.say(b"")
 

@@ -139,7 +139,7 @@ def test_route_message_to_a_resource_that_is_not_there(type: str, where: list[st
         ("subscribe", ["to user"]),
         ("unsubscribed", ["to user"]),
         ("probe", ["to user"]),
-        ("nonsense", []),
+        ("nonsense", ["back: bad-request"]),
     ],
 )
 def test_route_presence_to_somebody_available(type: str, where: list[str]) -> None:
@@ -249,6 +249,7 @@ def test_decide_for_user_without_account_sends_sessions_that_are_still_closing_n
         ("presence", "subscribed", False),
         ("presence", "unavailable", False),
         ("presence", "probe", False),
+        ("presence", "invisible", True),
     ],
 )
 def test_refusal_is_for_those_who_may_be_answered(kind: str, type: str, is_answered: bool) -> None:

@@ -131,7 +131,8 @@ class ListenSettings:
     )
     http: tuple[Address, ...] = setting(
         (Address("127.0.0.1", 5280),),
-        "Plain HTTP with XMPP over WebSocket at `/ws`; on loopback only, for a proxy on this machine.",
+        "Plain HTTP with XMPP over WebSocket at `/ws`; on loopback only, for a proxy on this "
+        "machine, which may name its clients in `X-Forwarded-For`.",
     )
     https: tuple[Address, ...] = setting((), "The same as `http` over TLS, for any address.")
 

@@ -212,7 +212,7 @@ def _closing_code(reason: ExitReason) -> CloseCode:
     return CloseCode.INTERNAL_ERROR if is_abnormal(reason) else CloseCode.NORMAL
 
 
-def start_http_connection(server: Server, accepted: socket.socket, *, tls: bool = False) -> None:
+def start_http_connection(server: Server, accepted: socket.socket, *, tls: bool = False) -> Slot[NoReturn]:
     """Start the actor for an accepted socket and give its port to the driver.
 
     Raises:
@@ -223,12 +223,12 @@ def start_http_connection(server: Server, accepted: socket.socket, *, tls: bool 
     slot = server.connections.start_child(spec)
     stream = PortStream(accepted, server.ports, lambda: slot.mailbox.signal(WRITABLE))
     state = slot.keep(lambda: HttpState(stream, tls=tls))
-    slot.on_close(lambda _slot, _reason: _release(server, state))
+    slot.on_close(lambda _slot, _reason: _release(state))
+    return slot
 
 
-def _release(server: Server, state: HttpState) -> None:
+def _release(state: HttpState) -> None:
     """Close whatever is still open: the holder may have been killed."""
     state.stream.close()
-    server.connection_closed(state.stream.port.peer)
     if state.connection is not None:
         state.connection.ref.tell(CarrierLost())

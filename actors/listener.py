@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import errno
 import socket
-from typing import TYPE_CHECKING, Final, NoReturn, final
+from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeAlias, final
 
 import trio
 
@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from actors.server import Server
     from supervision.exit_reason import ExitReason
     from supervision.slot import Slot
+
+StartConnection: TypeAlias = "Callable[[Server, socket.socket], Slot[Any]]"
+"""Starts an actor for an accepted socket; the end of its slot is the end of the connection."""
 
 BACKLOG: Final = 1_024
 """Connections that may wait to be accepted."""
@@ -71,7 +74,7 @@ class Listener(Actor[NoReturn, None]):
         slot: Slot[NoReturn],
         server: Server,
         opening: Opening,
-        start_connection: Callable[[Server, socket.socket], object],
+        start_connection: StartConnection,
     ) -> None:
         super().__init__(slot)
         self._server = server
@@ -125,10 +128,12 @@ class Listener(Actor[NoReturn, None]):
             accepted.close()
             return
         try:
-            self._start_connection(self._server, accepted)
+            slot = self._start_connection(self._server, accepted)
         except NotAcceptingError:
             accepted.close()
             self._server.connection_closed(address)
+            return
+        slot.on_close(lambda _slot, _reason: self._server.connection_closed(address))
 
     def _admit(self, address: str) -> bool:
         """Whether this address may have one more connection.
@@ -172,9 +177,7 @@ def listen(address: Address) -> socket.socket:
     return listening
 
 
-def listener_spec(
-    id_: str, server: Server, address: Address, start_connection: Callable[[Server, socket.socket], object]
-) -> ChildSpec:
+def listener_spec(id_: str, server: Server, address: Address, start_connection: StartConnection) -> ChildSpec:
     """The child spec of the listener on one address."""
     opening = Opening(address)
     return ChildSpec(id_, lambda slot: Listener(slot, server, opening, start_connection))

@@ -21,7 +21,7 @@ from actors.presence_messages import PresenceMessage, Routed
 from actors.session_messages import CloseStream
 from actors.store_access import StoreAccess
 from actors.throttle import Throttle
-from protocols.conditions import StanzaCondition, StreamCondition
+from protocols.conditions import SaslCondition, StanzaCondition, StreamCondition
 from protocols.errors import StanzaError
 from protocols.framing import TcpFraming, WebSocketFraming
 from protocols.jid import JID, parse_jid
@@ -139,7 +139,7 @@ class Server:
         return setup
 
     def _new_setup(self, framing: Framing, bits: SessionBits) -> Setup:
-        if self.settings.registration.open:
+        if self.settings.registration.open and any(each.name == "register" for each in self.modules.modules):
             bits |= SessionBits.REGISTRATION_OPEN
         if not self.settings.auth.require_tls or SessionBits.SECURE in bits:
             bits |= SessionBits.LOGIN_ALLOWED
@@ -171,8 +171,9 @@ class Server:
         return self.stream_setup(WebSocketFraming(), bits | SessionBits.LOGIN_ALLOWED)
 
     def login_failed(self, peer: str, failure: LoginFailed) -> None:
-        """Count a failed log-in against its address, and note it."""
-        self.login_throttle.count(peer)
+        """Note a failed log-in, and count it against its address if a wrong password was given."""
+        if failure.condition is SaslCondition.NOT_AUTHORIZED:  # all others are no guess at a password
+            self.login_throttle.count(peer)
         self.note(failure)
 
     # -- ways to other actors

@@ -186,7 +186,6 @@ def release(server: Server, state: TcpState) -> None:
     state.port_outlet.abandon()
     server.ports.remove(state.port)
     state.port.close()
-    server.connection_closed(state.peer)
 
 
 def start_tcp_connection(

@@ -6,7 +6,7 @@ are chosen so that no single death closes a client's stream.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from actors.http_connection import start_http_connection
 from actors.listener import listener_spec
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from actors.server import Server
+    from supervision.slot import Slot
 
 
 def root_spec(server: Server, say: Callable[[str], None], ops: Sequence[ChildSpec] = ()) -> ChildSpec:
@@ -69,10 +70,13 @@ def _named_database(server: Server, say: Callable[[str], None]) -> ChildSpec:
 
 
 def store_spec(server: Server, database: ChildSpec) -> ChildSpec:
-    """The link to the database and the batcher, each of which can die without the other."""
+    """The link to the database and the batcher, each of which can die without the other.
+
+    The batcher stops first, so that it can commit what it has accepted.
+    """
     seconds = server.settings.limits.store_away_seconds
     batcher = batcher_spec(server.store, server.world.writer, seconds)
-    return supervisor_spec("store", [batcher, database], intensity=server.intensity)
+    return supervisor_spec("store", [database, batcher], intensity=server.intensity)
 
 
 def listeners_spec(server: Server) -> ChildSpec:
@@ -87,9 +91,9 @@ def listeners_spec(server: Server) -> ChildSpec:
     return supervisor_spec("listeners", children, intensity=server.intensity)
 
 
-def _start_direct_tls(server: Server, accepted: socket.socket) -> None:
-    start_tcp_connection(server, accepted, direct_tls=True)
+def _start_direct_tls(server: Server, accepted: socket.socket) -> Slot[Any]:
+    return start_tcp_connection(server, accepted, direct_tls=True)
 
 
-def _start_https(server: Server, accepted: socket.socket) -> None:
-    start_http_connection(server, accepted, tls=True)
+def _start_https(server: Server, accepted: socket.socket) -> Slot[Any]:
+    return start_http_connection(server, accepted, tls=True)

@@ -17,6 +17,8 @@ from actors.settings import Address, LimitSettings, Settings
 from actors.world import World
 from supervision.child_spec import Intensity
 from supervision.dynamic_supervisor import NotAcceptingError
+from supervision.exit_reason import Normal
+from supervision.slot import Slot
 from supervision.supervisor import supervisor_spec
 from tests.actors.http_stage import NoCertificates, SilentPool
 from tests.supervision.stage import Stage
@@ -38,6 +40,7 @@ class Door:
     def __init__(self, stack: ExitStack) -> None:
         self.stage = Stage()
         self.accepted: list[socket.socket] = []
+        self.slots: list[Slot[Any]] = []
         self.is_full = False
         self._stack = stack
         self._news = trio.Event()
@@ -58,13 +61,16 @@ class Door:
         listeners = supervisor_spec("listeners", [spec], intensity=Intensity(restarts_max, 1.0))
         return self.stage.supervising(listeners)
 
-    def _start(self, server: Server, accepted: socket.socket) -> None:
+    def _start(self, server: Server, accepted: socket.socket) -> Slot[Any]:
         assert server is self.server
         if self.is_full:
             raise NotAcceptingError
         self._stack.enter_context(accepted)
         self.accepted.append(accepted)
         self._news.set()
+        slot = Slot[Any](self.stage.spec("connection"), None, self.stage.runtime)
+        self.slots.append(slot)
+        return slot
 
     async def come(self) -> socket.socket:
         """A client that has connected; whether anybody lets it in remains to be seen."""
@@ -165,7 +171,7 @@ async def test_listener_connection_that_closed_makes_room_for_the_next(door: Doo
         for _ in range(2):
             await door.come()
         await door.let_in(2)
-        door.server.connection_closed(STRANGER)
+        door.slots[0].close(Normal())
         await door.come()
         await door.let_in(3)
         assert door.server.connections_by_address == {STRANGER: 2}

@@ -168,6 +168,8 @@ def listen(address: Address) -> socket.socket:
     listening = socket.socket(family, socket.SOCK_STREAM)
     try:
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if family == socket.AF_INET6:  # so that 0.0.0.0 may be listed as well, and limits see IPv4 addresses
+            listening.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
         listening.bind((host, address.port))
         listening.listen(BACKLOG)
     except OSError as error:

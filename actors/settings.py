@@ -121,7 +121,10 @@ class DatabaseSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ListenSettings:
-    """The addresses clients connect to, each a list of `HOST:PORT`; an empty list closes that way in."""
+    """The addresses clients connect to, each a list of `HOST:PORT`; an empty list closes that way in.
+
+    `[::]` stands for every IPv6 address, `0.0.0.0` for every IPv4 one.
+    """
 
     c2s: tuple[Address, ...] = setting(
         (Address("127.0.0.1", 5222),), "XMPP over TCP, encrypted by STARTTLS (RFC 6120)."

@@ -30,6 +30,7 @@ SECONDS_MAX: Final = 10.0
 """Bounds failure only."""
 ANY_PORT: Final = Address("127.0.0.1", 0)
 DOOR: Final = "/listeners/door"
+EVERYWHERE: Final = "0.0.0.0"  # noqa: S104 - that it can be listened on is the point
 STRANGER: Final = "192.0.2.7"
 """An address that is not loopback."""
 
@@ -144,6 +145,16 @@ async def test_listener_localhost_is_loopback() -> None:
     with listen(Address("localhost", 0)) as listening:
         assert listening.getsockname()[0] == "127.0.0.1"
         assert not listening.getblocking()
+
+
+@pytest.mark.skipif(not socket.has_ipv6, reason="this Python knows no IPv6")
+async def test_listener_both_families_can_be_listed_with_one_port() -> None:
+    try:
+        listening = listen(Address("::", 0))
+    except OSError:
+        pytest.skip("this machine has no IPv6")
+    with listening, listen(Address(EVERYWHERE, listening.getsockname()[1])) as other:
+        assert other.getsockname()[1] == listening.getsockname()[1]
 
 
 # -- limits

@@ -113,4 +113,4 @@ class StoreAccess:
     def cast(self, write: Write) -> None:
         """Write without waiting for the outcome; in the lane that is not refused."""
         assert self._batcher is not None, "the batcher has not been started yet"
-        self._batcher.tell(Commit((write,), Reply()))
+        self._batcher.tell(Commit((write,), Reply(), waits_out=True))

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from actors.blocking import BlockingPool
     from actors.store_access import StoreAccess
     from store.writes import Outcome, Write
+    from supervision.exit_reason import ExitReason
     from supervision.reply import Reply
     from supervision.slot import Slot
     from supervision.timers import Timer
@@ -128,7 +129,9 @@ class Batcher(Actor[BatcherMessage, BatcherMessage]):
         state = self._state
         if not commit.writes:
             commit.reply.set([])
-        elif len(state.waiting) + len(commit.writes) > WAITING_MAX or self._is_away_too_long():
+        elif len(state.waiting) + len(commit.writes) > WAITING_MAX or (
+            self._is_away_too_long() and not commit.waits_out
+        ):
             commit.reply.fail(StoreUnavailable("the database is away", outcome_unknown=False))
         else:
             waiting = _Waiting(commit, [None] * len(commit.writes))
@@ -188,11 +191,12 @@ class Batcher(Actor[BatcherMessage, BatcherMessage]):
         if state.away_since is None:
             state.away_since = trio.current_time()
         if not state.unknown and self._is_away_too_long():
-            given_up = (*state.batch, *state.waiting)
+            entries = (*state.batch, *state.waiting)
             state.batch = ()
-            state.waiting.clear()
-            for entry in given_up:
-                entry.waiting.commit.reply.fail(error)
+            state.waiting = deque(entry for entry in entries if entry.waiting.commit.waits_out)
+            for entry in entries:
+                if not entry.waiting.commit.waits_out:
+                    entry.waiting.commit.reply.fail(error)
         self._retry_later()
 
     def _retry_later(self) -> None:
@@ -218,6 +222,17 @@ class Batcher(Actor[BatcherMessage, BatcherMessage]):
             return []
 
         self._expect(self._pool.submit(ping))
+
+    async def terminate(self, _reason: ExitReason) -> None:
+        """Commit what has been accepted, within the grace: the database stops after us."""
+        mailbox, state = self.mailbox, self._state
+        while mailbox.queue or mailbox.control or state.waiting or state.batch:
+            while mailbox.queue or mailbox.control:
+                self.apply(self.decide(mailbox.take()))
+                mailbox.done()
+            self.flush()
+            if state.batch:
+                await mailbox.wait()
 
     def set_aside(self, message: BatcherMessage, error: BaseException) -> Sequence[BatcherMessage]:
         """A caller is told. Answers and timers are heeded all the same: nothing would go on without them."""

@@ -11,10 +11,14 @@ if TYPE_CHECKING:
 
 @final
 class Commit(NamedTuple):
-    """Commit these together with whatever else is waiting; the reply has one outcome for each."""
+    """Commit these together with whatever else is waiting; the reply has one outcome for each.
+
+    With `waits_out` they are kept through an outage of any length: nobody waits for them who could try again.
+    """
 
     writes: tuple[Write, ...]
     reply: Reply[list[Outcome]]
+    waits_out: bool = False
 
 
 @final

@@ -20,6 +20,7 @@ from store.memory.driver import MemoryStore
 from store.memory.faults import Fault
 from store.writes import COMMITTED, CreateUser, InsertRecord, Refused, ReplaceUser
 from supervision.child_spec import Intensity
+from supervision.exit_reason import Shutdown
 from supervision.reply import ActorCrashed, Reply
 from supervision.runtime import KillHere, Point
 from supervision.supervisor import supervisor_spec
@@ -449,3 +450,38 @@ async def test_supervisor_given_up_between_two_tries_its_successor_tries_on(
         await trio.sleep(RETRY_SECONDS + 0.1)
         assert reply.result() == [COMMITTED]
         assert desk.batches == [[_write(1)]] * 2
+
+
+# -- the end
+
+
+async def test_orderly_stop_commits_what_has_been_accepted(desk: Desk) -> None:
+    """A batch is with the driver and another waits: both are written before the batcher has gone."""
+    async with desk.open():
+        first = desk.submit(_write(1))
+        await wait_all_tasks_blocked()
+        second = desk.submit(_write(2))
+        await wait_all_tasks_blocked()
+        desk.stage.ref(BATCHER).stop(Shutdown())
+        await desk.work()
+        await desk.work()
+        assert first.result() == second.result() == [COMMITTED]
+        assert _stored(desk) == [1, 2]
+
+
+async def test_write_that_nobody_waits_for_outlasts_an_outage(
+    desk: Desk, autojump_clock: trio.testing.MockClock
+) -> None:
+    """Callers are told that the database is away; what was cast is written when it is back."""
+    desk.thread.is_quick = True
+    async with desk.open():
+        desk.faults.extend([Fault.AWAY] * 1_000)
+        desk.access.cast(_write(1))
+        waiting = desk.submit(_write(2))
+        await trio.sleep(2 * AWAY_SECONDS_MAX)
+        with pytest.raises(StoreUnavailable):
+            waiting.result()
+        desk.access.cast(_write(3))
+        desk.faults.clear()
+        await trio.sleep(1)
+        assert _stored(desk) == [1, 3]

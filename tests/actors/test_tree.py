@@ -141,7 +141,7 @@ async def test_tree_starts_from_top_to_bottom(monkeypatch: pytest.MonkeyPatch) -
     async with stage.playing():
         started = [report.path for report in stage.reported(ChildStarted)]
         assert [path.strip("/") for path in started if path.count("/") == 1] == [*ORDER, ""]
-        assert started[1:4] == ["/store/batcher", "/store/database", "/store"]
+        assert started[1:4] == ["/store/database", "/store/batcher", "/store"]
         assert started[-3:] == ["/listeners/c2s:127.0.0.1:0", "/listeners", "/"]
 
 

@@ -9,16 +9,18 @@ outage is never a crash.
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Final, NoReturn, final
+from typing import TYPE_CHECKING, Final, Generic, NoReturn, TypeVar, final
 
 import trio
 
+from actors.world import READERS_MAX
 from store.embedded import LOCKED_RETRY_SECONDS, EmbeddedEngine, EngineNotStarted, stop
 from store.embedded_output import EngineEnd, EngineOutput
 from store.errors import StoreUnavailable
 from store.mongo.driver import MongoStore
 from supervision.actor import Actor
 from supervision.child_spec import ChildSpec
+from supervision.slot import announce
 
 if TYPE_CHECKING:
     import subprocess
@@ -37,69 +39,141 @@ CALL_SECONDS_MAX: Final = 600.0
 """Bringing a large database up to date may take minutes."""
 
 
+DRIVER_THREADS: Final = READERS_MAX + 1
+"""Those that use the driver at a time: the readers and the batcher's. None is to wait for another."""
+
+
 class EngineDiedError(Exception):
     """The embedded database ended by itself."""
 
 
-async def open_driver(
-    driver: MongoStore, access: StoreAccess, pool: BlockingPool, say: Callable[[str], None]
-) -> None:
-    """Connect, wait until the database answers, bring its schema up to date, and offer the driver."""
-    driver.open()
-    while True:
-        try:
-            await pool.submit(driver.ensure_schema).wait(CALL_SECONDS_MAX)
-            break
-        except StoreUnavailable as error:
-            say(f"waiting for the database: {error}")
-            await trio.sleep(SCHEMA_RETRY_SECONDS)
-    access.set_driver(driver)
+class LinkState:
+    """What outlives a link, and its supervisor as well."""
+
+    def __init__(self) -> None:
+        self.driver: MongoStore | None = None
+        self.is_offered = False  # whether the server has been given that driver
+        self.opened_in = 0  # the incarnation that has last opened the database
 
 
 @final
-class NamedDatabase(Actor[NoReturn, None]):
-    """The link to a database that somebody else runs."""
+class EngineState(LinkState):
+    """The engine's process as well, and where it listened the last time, so that clients find it again.
+
+    An engine that nobody knew of would hold the directory.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.process: subprocess.Popen[bytes] | None = None
+        self.port = 0
+
+
+S = TypeVar("S", bound=LinkState)
+
+
+class _Database(Actor[NoReturn, None], Generic[S]):
+    """The link to any database: opens it, and watches over it, until asked to stop.
+
+    The server's start waits until the database is open. A restart does not: a supervisor that waits for one
+    child restarts no other meanwhile.
+    """
+
+    starts_in_run = True
 
     def __init__(
         self,
         slot: Slot[NoReturn],
-        driver: MongoStore,
+        state: S,
         access: StoreAccess,
         pool: BlockingPool,
         say: Callable[[str], None],
     ) -> None:
         super().__init__(slot)
-        self._driver, self._access, self._pool, self._say = driver, access, pool, say
+        self.state: S = slot.keep(lambda: state)
+        self.access, self.pool, self.say = access, pool, say
 
-    async def init(self) -> None:
-        """See `open_driver`."""
-        await open_driver(self._driver, self._access, self._pool, self._say)
+    async def open(self) -> None:
+        """Make the database answer, and offer its driver."""
+        raise NotImplementedError
+
+    async def watch(self) -> None:
+        """Return while all is well; raise when it ends by itself."""
+
+    async def run(self) -> ExitReason:
+        """See the class."""
+        if self.slot.incarnation > 1:
+            announce(self.slot)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._serve)
+            while self.mailbox.stop is None:
+                await self.mailbox.wait()
+            nursery.cancel_scope.cancel()
+        assert self.mailbox.stop is not None
+        return self.mailbox.stop
+
+    async def _serve(self) -> None:
+        await self.open()
+        self.state.opened_in = self.slot.incarnation
+        if self.slot.incarnation == 1:
+            announce(self.slot)
+        await self.watch()
+
+    async def offer(self, driver: MongoStore) -> None:
+        """Connect, wait until the database answers, bring its schema up to date, and offer the driver."""
+        driver.open()
+        while True:
+            try:
+                await self.pool.submit(driver.ensure_schema).wait(CALL_SECONDS_MAX)
+                break
+            except StoreUnavailable as error:
+                self.say(f"waiting for the database: {error}")
+                await trio.sleep(SCHEMA_RETRY_SECONDS)
+        self.access.set_driver(driver)
+        self.state.is_offered = True
+
+    async def hang_up(self) -> None:
+        """Close the driver, which may take a moment where the database does not answer."""
+        driver, self.state.driver, self.state.is_offered = self.state.driver, None, False
+        if driver is not None:
+            await self.pool.submit(driver.close).wait(CALL_SECONDS_MAX)
+
+    async def terminate(self, _reason: ExitReason) -> None:
+        """Hang up."""
+        await self.hang_up()
 
     def decide(self, message: NoReturn) -> Sequence[None]:
         """It has no messages."""
         return message
 
-    async def terminate(self, _reason: ExitReason) -> None:
-        """Hang up."""
-        self._driver.close()
+
+@final
+class NamedDatabase(_Database[LinkState]):
+    """The link to a database that somebody else runs."""
+
+    def __init__(
+        self,
+        slot: Slot[NoReturn],
+        state: LinkState,
+        make_driver: Callable[[], MongoStore],
+        access: StoreAccess,
+        pool: BlockingPool,
+        say: Callable[[str], None],
+    ) -> None:
+        super().__init__(slot, state, access, pool, say)
+        self._make_driver = make_driver
+
+    async def open(self) -> None:
+        """Wait until it answers; the driver that a predecessor offered still holds."""
+        state = self.state
+        if state.driver is None:
+            state.driver = self._make_driver()
+        if not state.is_offered:
+            await self.offer(state.driver)
 
 
 @final
-class EngineState:
-    """The engine's process, and where it listened the last time, so that clients find it again.
-
-    It outlives the link and its supervisor: an engine that nobody knew of would hold the directory.
-    """
-
-    def __init__(self) -> None:
-        self.process: subprocess.Popen[bytes] | None = None
-        self.port = 0
-        self.driver: MongoStore | None = None
-        self.is_offered = False  # whether the server has been given that driver
-
-
-@final
-class EmbeddedDatabase(Actor[NoReturn, None]):
+class EmbeddedDatabase(_Database[EngineState]):
     """The link to the embedded engine."""
 
     def __init__(
@@ -112,42 +186,41 @@ class EmbeddedDatabase(Actor[NoReturn, None]):
         pool: BlockingPool,
         say: Callable[[str], None],
     ) -> None:
-        super().__init__(slot)
-        self._engine, self._make_driver, self._access = engine, make_driver, access
-        self._pool, self._say = pool, say
-        self._state = slot.keep(lambda: state)
+        super().__init__(slot, state, access, pool, say)
+        self._engine, self._make_driver = engine, make_driver
         self._output = EngineOutput()
 
-    async def init(self) -> None:
+    async def open(self) -> None:
         """Start the engine, wait until it listens, connect to it."""
-        state = self._state
+        state = self.state
         await self._end_process()
-        if await self._pool.submit(self._engine.bootstrap_if_needed).wait(CALL_SECONDS_MAX):
-            self._say("made a new embedded database")
+        if await self.pool.submit(self._engine.bootstrap_if_needed).wait(CALL_SECONDS_MAX):
+            self.say("made a new embedded database")
         port = await self._start_patiently()
         if state.driver is None or port != state.port:
-            self._hang_up()
+            await self.hang_up()
             state.port = port
             state.driver = self._make_driver(self._engine.uri(port))
         if not state.is_offered:
-            await open_driver(state.driver, self._access, self._pool, self._say)
-            state.is_offered = True
+            await self.offer(state.driver)
 
     async def _start_patiently(self) -> int:
         """A predecessor may still hold the directory or the port: that is waited for, and no crash."""
-        for seconds in (*LOCKED_RETRY_SECONDS, None):
+        patience = iter(LOCKED_RETRY_SECONDS)
+        while True:
             try:
                 return await self._start()
             except EngineNotStarted as error:
-                if error.end is EngineEnd.PORT_TAKEN:
-                    self._state.port = 0
-                elif error.end is not EngineEnd.DIRECTORY_LOCKED or seconds is None:
+                if error.end is EngineEnd.PORT_TAKEN and self.state.port:
+                    self.state.port = 0
+                    continue
+                seconds = next(patience, None)
+                if error.end is not EngineEnd.DIRECTORY_LOCKED or seconds is None:
                     raise
-            await trio.sleep(seconds or 0)
-        raise AssertionError("the last try returns or raises")
+            await trio.sleep(seconds)
 
     async def _start(self) -> int:
-        process = self._state.process = self._engine.start(self._state.port)
+        process = self.state.process = self._engine.start(self.state.port)
         self._output = EngineOutput()
         while self._output.port is None:
             if not await self._listen(process):
@@ -163,45 +236,30 @@ class EmbeddedDatabase(Actor[NoReturn, None]):
         self._output.feed(data)
         return bool(data)
 
-    async def run(self) -> ExitReason:
-        """Keep the engine's pipe empty until it ends, or we are to."""
-        process = self._state.process
-        assert process is not None
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(self._watch, process)
-            while self.mailbox.stop is None:
-                await self.mailbox.wait()
-            nursery.cancel_scope.cancel()
-        assert self.mailbox.stop is not None
-        return self.mailbox.stop
+    async def watch(self) -> None:
+        """Keep the engine's pipe empty until it ends.
 
-    async def _watch(self, process: subprocess.Popen[bytes]) -> None:
-        while await self._listen(process):
+        Raises:
+            EngineDiedError: it has ended.
+        """
+        assert self.state.process is not None
+        while await self._listen(self.state.process):
             pass
         raise EngineDiedError(self._output.tail or "the embedded database ended without a word")
 
-    async def terminate(self, _reason: ExitReason) -> None:
+    async def terminate(self, reason: ExitReason) -> None:
         """Hang up, and end the engine in good order."""
-        self._hang_up()
+        await super().terminate(reason)
         await self._end_process()
 
-    def _hang_up(self) -> None:
-        state = self._state
-        if state.driver is not None:
-            state.driver.close()
-        state.driver, state.is_offered = None, False
-
     async def _end_process(self) -> None:
-        process, self._state.process = self._state.process, None
+        process = self.state.process
         if process is not None:
-            port = self._state.port or None
-            await self._pool.submit(lambda: stop(process, port)).wait(CALL_SECONDS_MAX)
+            port = self.state.port or None
+            await self.pool.submit(lambda: stop(process, port)).wait(CALL_SECONDS_MAX)
             if process.stderr is not None:
                 process.stderr.close()
-
-    def decide(self, message: NoReturn) -> Sequence[None]:
-        """It has no messages."""
-        return message
+            self.state.process = None
 
 
 def database_spec(
@@ -214,15 +272,15 @@ def database_spec(
     say: Callable[[str], None],
 ) -> ChildSpec:
     """The child spec of the link to the database at `uri`; `say` tells people what is being waited for."""
-    state = EngineState()
+    named, embedded = LinkState(), EngineState()
 
     def make_driver(address: str) -> MongoStore:
-        return MongoStore(address, journaled=journaled)
+        return MongoStore(address, journaled=journaled, pool_size=DRIVER_THREADS)
 
     def start(slot: Slot[NoReturn]) -> Actor[NoReturn, None]:
         if uri == "embedded":
             engine = EmbeddedEngine(data_dir)
-            return EmbeddedDatabase(slot, state, engine, make_driver, access, pool, say)
-        return NamedDatabase(slot, make_driver(uri), access, pool, say)
+            return EmbeddedDatabase(slot, embedded, engine, make_driver, access, pool, say)
+        return NamedDatabase(slot, named, lambda: make_driver(uri), access, pool, say)
 
     return ChildSpec("database", start, grace_seconds=15.0)

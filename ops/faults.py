@@ -4,8 +4,6 @@ For tests and the chaos harness, over the control socket of a server that was st
 kind of actor is one line in `KINDS`.
 """
 
-import os
-import signal
 from collections import Counter
 from collections.abc import Mapping
 from typing import Any, Final, NamedTuple, final
@@ -97,7 +95,7 @@ class Faults:
         process = slot.state.process if slot is not None and isinstance(slot.state, EngineState) else None
         if process is None:
             return 0
-        os.kill(process.pid, signal.SIGKILL)
+        process.kill()
         self.happened[DATABASE_PROCESS] += 1
         return 1
 

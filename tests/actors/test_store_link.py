@@ -15,12 +15,13 @@ import trio.testing
 from actors import store_link
 from actors.blocking import ThreadPool
 from actors.store_access import StoreAccess
-from actors.store_link import EngineDiedError, EngineState, database_spec
+from actors.store_link import EngineDiedError, EngineState, LinkState, database_spec
+from actors.world import READERS_MAX
 from store.errors import StoreUnavailable
 from store.writes import COMMITTED, CreateUser
 from supervision.child_spec import ChildSpec, Intensity
-from supervision.exit_reason import Crashed, sole_cause
-from supervision.report import ChildStarted, ChildTerminated, StartFailed
+from supervision.exit_reason import Crashed, Shutdown, sole_cause
+from supervision.report import ChildTerminated, ShutdownFailed, StartFailed
 from supervision.supervisor import supervisor_spec
 from supervision.tree import Tree
 from tests.actors.house_world import InlinePool
@@ -103,17 +104,21 @@ class Link:
         self._uri = uri
         self._data_dir = data_dir
 
-    def make_driver(self, uri: str, *, journaled: bool) -> Driver:
+    def make_driver(self, uri: str, *, journaled: bool, pool_size: int) -> Driver:
         assert journaled
+        assert pool_size > READERS_MAX, "the batcher needs one as well"
         self.drivers.append(Driver(uri, self.failures))
         return self.drivers[-1]
 
     def root(self, restarts_max: int = 1_000) -> ChildSpec:
         """The link under a supervisor of its own, as in the server, under the root."""
-        spec = database_spec(self._uri, self._data_dir, self.access, self.pool, journaled=True, say=self._say)
         return supervisor_spec(
-            "root", [supervisor_spec("store", [spec], intensity=Intensity(restarts_max, 1.0))]
+            "root", [supervisor_spec("store", [self.spec()], intensity=Intensity(restarts_max, 1.0))]
         )
+
+    def spec(self) -> ChildSpec:
+        """The link alone."""
+        return database_spec(self._uri, self._data_dir, self.access, self.pool, journaled=True, say=self._say)
 
     @asynccontextmanager
     async def open(self, restarts_max: int = 1_000) -> AsyncIterator[Link]:
@@ -137,13 +142,16 @@ class Link:
         assert state.process is not None
         return state.process
 
+    @property
+    def state(self) -> LinkState:
+        state = self.stage.slot(DATABASE).state
+        assert isinstance(state, LinkState)
+        return state
+
     async def runs(self, incarnation: int) -> None:
-        """Until this incarnation has started."""
+        """Until this incarnation has opened the database."""
         with trio.fail_after(SECONDS_MAX):
-            while not any(
-                each.path == DATABASE and each.incarnation == incarnation
-                for each in self.stage.reported(ChildStarted)
-            ):
+            while self.state.opened_in < incarnation:
                 await trio.lowlevel.checkpoint()
 
 
@@ -212,7 +220,7 @@ async def test_embedded_that_cannot_start_fails_and_says_why(
     (report,) = link.stage.reported(StartFailed)[:1]
     assert report.path == DATABASE
     assert isinstance(report.reason, Crashed)
-    assert words in str(report.reason.error)
+    assert words in str(sole_cause(report.reason.error))
     assert len(engine.asked_for) == starts
 
 
@@ -231,7 +239,61 @@ async def test_named_database_that_does_not_answer_yet_is_waited_for(
     assert not driver.is_open
 
 
+async def test_database_stop_while_it_is_waited_for_stops_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody has to wait out a grace because the database is away."""
+    link = Link(tmp_path, "mongodb://db.example.com", InlinePool())
+    monkeypatch.setattr(store_link, "MongoStore", link.make_driver)
+    link.failures.extend([StoreUnavailable("no route")] * 1_000)
+    tree = Tree(link.root(), link.stage.runtime)
+    link.saying = lambda: tree.root.ref.stop(Shutdown())
+    with trio.fail_after(SECONDS_MAX):
+        assert await tree.run() == Shutdown()
+    assert link.stage.reported(ShutdownFailed) == []
+    assert not link.drivers[0].is_open
+
+
+async def test_embedded_stop_while_it_starts_leaves_no_engine_behind(
+    link: Link, engine: ScriptedEngine
+) -> None:
+    engine.scripts = ["exec sleep 600"]
+    tree = Tree(link.root(), link.stage.runtime)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(tree.run)
+        await trio.testing.wait_all_tasks_blocked()
+        tree.root.ref.stop(Shutdown())
+    (process,) = engine.processes
+    assert process.returncode is not None
+    assert link.stage.reported(ShutdownFailed) == []
+
+
 # -- the engine's death, and the link's
+
+
+async def test_named_link_killed_goes_on_with_its_driver(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    link = Link(tmp_path, "mongodb://db.example.com", InlinePool())
+    monkeypatch.setattr(store_link, "MongoStore", link.make_driver)
+    async with link.open():
+        await link.stage.kill(DATABASE)
+        await link.runs(incarnation=2)
+        (driver,) = link.drivers
+        assert link.driver is driver
+        assert driver.is_open
+        assert driver.schemas == 1
+
+
+async def test_restart_of_the_link_holds_up_no_sibling(link: Link, engine: ScriptedEngine) -> None:
+    """An engine may take minutes to come back; whoever else dies meanwhile is restarted at once."""
+    stage = link.stage
+    async with stage.supervising(link.spec(), stage.spec("sibling")):
+        engine.scripts = ["exec sleep 600"]
+        await stage.kill("/database")
+        assert len(engine.processes) == 2
+        await stage.kill("/sibling")
+        assert stage.slot("/sibling").incarnation == 2
 
 
 async def test_embedded_engine_killed_comes_back_on_its_port(link: Link, engine: ScriptedEngine) -> None:

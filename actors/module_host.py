@@ -241,6 +241,10 @@ class ModuleHost:
         elif not self._server.hand_to_account(asker.bare_jid, stanza):
             routing.send_back(self._server, stanza, _BUSY)
 
+    def answers_strangers(self, namespace: str) -> bool:
+        """Whether any module takes requests in this namespace from connections that have not logged in."""
+        return any(payload.namespace == namespace for payload, _type in self._strangers)
+
     def answer_stranger(self, stanza: Stanza, address: str) -> Reply[Stanza]:
         """Answer a request from a connection that has not logged in, and comes from this IP address."""
         found = _find(self._strangers, stanza)

@@ -25,6 +25,7 @@ from protocols.conditions import SaslCondition, StanzaCondition, StreamCondition
 from protocols.errors import StanzaError
 from protocols.framing import TcpFraming, WebSocketFraming
 from protocols.jid import JID, parse_jid
+from protocols.namespaces import REGISTER
 from protocols.negotiation_values import Setup
 from protocols.stanza import StanzaKind
 from protocols.stream_features import CLIENT_FEATURES, SessionBits
@@ -139,7 +140,7 @@ class Server:
         return setup
 
     def _new_setup(self, framing: Framing, bits: SessionBits) -> Setup:
-        if self.settings.registration.open and any(each.name == "register" for each in self.modules.modules):
+        if self.settings.registration.open and self.modules.answers_strangers(REGISTER):
             bits |= SessionBits.REGISTRATION_OPEN
         if not self.settings.auth.require_tls or SessionBits.SECURE in bits:
             bits |= SessionBits.LOGIN_ALLOWED

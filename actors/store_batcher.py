@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
 RETRY_SECONDS: Final = 0.25
 """Between two tries of a batch that the database did not answer for."""
+GRACE_SECONDS: Final = 5.0
+"""How long an orderly stop waits for the driver: longer than its time-outs, shorter than the whole stop."""
 WAITING_MAX: Final = 20_000
 """Writes that may wait while the database is slow; some ten seconds of the embedded one's work."""
 
@@ -224,9 +226,11 @@ class Batcher(Actor[BatcherMessage, BatcherMessage]):
         self._expect(self._pool.submit(ping))
 
     async def terminate(self, _reason: ExitReason) -> None:
-        """Commit what has been accepted, within the grace: the database stops after us."""
+        """Commit what has been accepted, within the grace: the database stops after us, unless it is away."""
         mailbox, state = self.mailbox, self._state
         while mailbox.queue or mailbox.control or state.waiting or state.batch:
+            if state.away_since is not None:
+                return
             while mailbox.queue or mailbox.control:
                 self.apply(self.decide(mailbox.take()))
                 mailbox.done()
@@ -254,6 +258,6 @@ def batcher_spec(access: StoreAccess, pool: BlockingPool, away_seconds_max: floa
     return ChildSpec(
         "batcher",
         lambda slot: Batcher(slot, access, pool, away_seconds_max),
-        grace_seconds=10.0,
+        grace_seconds=GRACE_SECONDS,
         messages_max=WAITING_MAX,
     )

@@ -187,7 +187,7 @@ async def test_tree_is_the_whole_tree(tmp_path: Path) -> None:
         assert {"store", "registry", "users", "sessions", "connections", "control"} <= below.keys()
         (session,) = below["sessions"]["children"]
         assert session["path"].startswith("/sessions/romeo@localhost/orchard")
-        assert [node["id"] for node in below["store"]["children"]] == ["batcher", "database"]
+        assert [node["id"] for node in below["store"]["children"]] == ["database", "batcher"]
 
 
 async def test_fault_where_none_are_made_is_refused(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final, TypeVar, final
 
 from actors.store_batcher import BatcherState
 from actors.store_messages import BatcherMessage, Commit
-from store.errors import StoreUnavailable
+from store.errors import StoreUnavailable, StoreUnusable
 from supervision.reply import Reply
 
 if TYPE_CHECKING:
@@ -71,7 +71,14 @@ class StoreAccess:
 
     def read(self, query: Callable[[Store], R]) -> Reply[R]:
         """Run a query in a thread; a `StoreUnavailable` comes in the reply."""
-        return self._readers.submit(lambda: query(self.driver))
+
+        def run() -> R:
+            try:
+                return query(self.driver)
+            except StoreUnusable as error:  # somebody has to act, but not every reader
+                raise StoreUnavailable(str(error)) from error
+
+        return self._readers.submit(run)
 
     def read_credentials(self, bare_jid: str) -> Reply[tuple[ScramKeys, ...] | None]:
         """The keys of an account, None if there is none."""

@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING, Final, NamedTuple, final
 import trio
 
 from actors.store_messages import BatchDone, BatcherMessage, Commit, TryAgain
-from store.errors import StoreUnavailable
-from store.writes import batch_length
+from store.errors import StoreError, StoreUnavailable
+from store.writes import batch_length, check_batch, size_of
 from supervision.actor import Actor
 from supervision.child_spec import ChildSpec
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from actors.blocking import BlockingPool
     from actors.store_access import StoreAccess
@@ -36,6 +36,22 @@ GRACE_SECONDS: Final = 5.0
 """How long an orderly stop waits for the driver: longer than its time-outs, shorter than the whole stop."""
 WAITING_MAX: Final = 20_000
 """Writes that may wait while the database is slow; some ten seconds of the embedded one's work."""
+WAITING_BYTES_MAX: Final = 64 * 1024 * 1024
+"""What they may weigh, unless the settings say otherwise."""
+
+
+@final
+class DatabaseAway(NamedTuple):
+    """Noted when the database stops answering, or refuses us."""
+
+    why: str
+
+
+@final
+class DatabaseBack(NamedTuple):
+    """Noted when it answers again, so many seconds later."""
+
+    seconds: float
 
 
 class _Waiting(NamedTuple):
@@ -51,6 +67,7 @@ class _Entry(NamedTuple):
     write: Write
     waiting: _Waiting
     position: int
+    size: int
 
 
 @final
@@ -59,6 +76,7 @@ class BatcherState:
 
     Attributes:
         waiting: Writes in the order they came.
+        waiting_bytes: What they weigh.
         batch: Those that are with the driver, or will be again; empty if none are.
         answer: The driver's answer to come; None while the batch waits for its next try.
         unknown: Whether some try of this batch may have taken effect.
@@ -66,16 +84,33 @@ class BatcherState:
         retry: The timer of the next try.
     """
 
-    __slots__ = ("answer", "away_since", "batch", "committed", "retry", "unknown", "waiting")
+    __slots__ = (
+        "answer",
+        "away_since",
+        "batch",
+        "committed",
+        "retry",
+        "unknown",
+        "waiting",
+        "waiting_bytes",
+    )
 
     def __init__(self) -> None:
         self.waiting: deque[_Entry] = deque()
+        self.waiting_bytes = 0
         self.batch: tuple[_Entry, ...] = ()
         self.answer: Reply[list[Outcome]] | None = None
         self.unknown = False
         self.away_since: float | None = None
         self.retry: Timer | None = None
         self.committed = 0
+
+
+class Bounds(NamedTuple):
+    """How long callers are kept waiting for a database that is away, and how many bytes of theirs."""
+
+    away_seconds_max: float
+    waiting_bytes_max: int
 
 
 @final
@@ -87,12 +122,14 @@ class Batcher(Actor[BatcherMessage, BatcherMessage]):
         slot: Slot[BatcherMessage],
         access: StoreAccess,
         pool: BlockingPool,
-        away_seconds_max: float,
+        bounds: Bounds,
+        note: Callable[[object], None],
     ) -> None:
         super().__init__(slot)
         self._access = access
         self._pool = pool
-        self._away_seconds_max = away_seconds_max
+        self._bounds = bounds
+        self._note = note
         self._state = access.batches
         access.set_batcher(slot.ref)
 
@@ -123,25 +160,39 @@ class Batcher(Actor[BatcherMessage, BatcherMessage]):
         """Start the next batch with everything that has come, if the driver is free."""
         state = self._state
         if state.waiting and not state.batch:
-            writes = [entry.write for entry in state.waiting]
-            state.batch = tuple(state.waiting.popleft() for _ in range(batch_length(writes)))
+            length = batch_length(entry.write for entry in state.waiting)
+            state.batch = tuple(state.waiting.popleft() for _ in range(length))
+            state.waiting_bytes -= sum(entry.size for entry in state.batch)
             self._submit()
 
     def _collect(self, commit: Commit) -> None:
-        state = self._state
+        """Put a caller's writes behind the others, unless they cannot be carried out or there is no room."""
         if not commit.writes:
             commit.reply.set([])
-        elif len(state.waiting) + len(commit.writes) > WAITING_MAX or (
-            self._is_away_too_long() and not commit.waits_out
-        ):
+            return
+        try:
+            for write in commit.writes:
+                check_batch((write,))  # its author's fault must not become everybody's in the batch
+        except ValueError as error:
+            commit.reply.fail(error)
+            return
+        waiting = _Waiting(commit, [None] * len(commit.writes))
+        entries = [_Entry(write, waiting, at, size_of(write)) for at, write in enumerate(commit.writes)]
+        size = sum(entry.size for entry in entries)
+        if not commit.waits_out and (self._is_away_too_long() or self._is_full(len(entries), size)):
             commit.reply.fail(StoreUnavailable("the database is away", outcome_unknown=False))
-        else:
-            waiting = _Waiting(commit, [None] * len(commit.writes))
-            state.waiting.extend(_Entry(write, waiting, at) for at, write in enumerate(commit.writes))
+            return
+        self._state.waiting.extend(entries)
+        self._state.waiting_bytes += size
+
+    def _is_full(self, count: int, size: int) -> bool:
+        state = self._state
+        is_too_many = len(state.waiting) + count > WAITING_MAX
+        return is_too_many or state.waiting_bytes + size > self._bounds.waiting_bytes_max
 
     def _is_away_too_long(self) -> bool:
         since = self._state.away_since
-        return since is not None and trio.current_time() - since > self._away_seconds_max
+        return since is not None and trio.current_time() - since > self._bounds.away_seconds_max
 
     def _submit(self) -> None:
         state = self._state
@@ -168,7 +219,7 @@ class Batcher(Actor[BatcherMessage, BatcherMessage]):
         state.answer = None
         try:
             outcomes = answer.result()
-        except StoreUnavailable as error:
+        except StoreError as error:
             self._unavailable(error)
             return
         except Exception as error:  # noqa: BLE001  # no later try can mend it: it is for those who asked
@@ -183,23 +234,40 @@ class Batcher(Actor[BatcherMessage, BatcherMessage]):
     def _batch_is_over(self) -> tuple[_Entry, ...]:
         """The database has answered, one way or the other: the next batch begins with a clean slate."""
         state = self._state
+        if state.away_since is not None:
+            self._note(DatabaseBack(trio.current_time() - state.away_since))
         batch, state.batch, state.unknown, state.away_since = state.batch, (), False, None
         return batch
 
-    def _unavailable(self, error: StoreUnavailable) -> None:
-        """Hold on for a while; then give up what certainly had no effect, and only that."""
+    def _unavailable(self, error: StoreError) -> None:
+        """Hold on for a while; then give up what certainly had no effect, and only that.
+
+        A database that refuses us is away as well, until somebody has put that right.
+        """
         state = self._state
-        state.unknown |= error.outcome_unknown
+        state.unknown |= isinstance(error, StoreUnavailable) and error.outcome_unknown
         if state.away_since is None:
             state.away_since = trio.current_time()
-        if not state.unknown and self._is_away_too_long():
-            entries = (*state.batch, *state.waiting)
-            state.batch = ()
-            state.waiting = deque(entry for entry in entries if entry.waiting.commit.waits_out)
-            for entry in entries:
-                if not entry.waiting.commit.waits_out:
-                    entry.waiting.commit.reply.fail(error)
+            self._note(DatabaseAway(str(error)))
+        if self._is_away_too_long():
+            self._give_up(StoreUnavailable(str(error), outcome_unknown=False))
         self._retry_later()
+
+    def _give_up(self, error: StoreUnavailable) -> None:
+        """Tell callers so, except those of whose writes some may have taken effect, or who wait it out."""
+        state = self._state
+        tried = {id(entry.waiting) for entry in state.batch} if state.unknown else set()
+        entries = state.waiting if state.unknown else (*state.batch, *state.waiting)
+        if not state.unknown:
+            state.batch = ()
+        stays: deque[_Entry] = deque()
+        for entry in entries:
+            if entry.waiting.commit.waits_out or id(entry.waiting) in tried:
+                stays.append(entry)
+            else:
+                entry.waiting.commit.reply.fail(error)
+        state.waiting = stays
+        state.waiting_bytes = sum(entry.size for entry in stays)
 
     def _retry_later(self) -> None:
         state = self._state
@@ -239,9 +307,10 @@ class Batcher(Actor[BatcherMessage, BatcherMessage]):
                 await mailbox.wait()
 
     def set_aside(self, message: BatcherMessage, error: BaseException) -> Sequence[BatcherMessage]:
-        """A caller is told. Answers and timers are heeded all the same: nothing would go on without them."""
-        super().set_aside(message, error)
-        return () if isinstance(message, Commit) else (message,)
+        """A caller is told. All else is heeded all the same: nothing and nobody would try again."""
+        if isinstance(message, Commit) and not message.waits_out:
+            return super().set_aside(message, error)
+        return (message,)
 
 
 def _settle(entry: _Entry, outcome: Outcome) -> None:
@@ -253,11 +322,18 @@ def _settle(entry: _Entry, outcome: Outcome) -> None:
         waiting.commit.reply.set(done)
 
 
-def batcher_spec(access: StoreAccess, pool: BlockingPool, away_seconds_max: float) -> ChildSpec:
+def batcher_spec(
+    access: StoreAccess,
+    pool: BlockingPool,
+    away_seconds_max: float,
+    waiting_bytes_max: int = WAITING_BYTES_MAX,
+    note: Callable[[object], None] = lambda _event: None,
+) -> ChildSpec:
     """The child spec; when the database has been away for `away_seconds_max`, writes fail at once."""
+    bounds = Bounds(away_seconds_max, waiting_bytes_max)
     return ChildSpec(
         "batcher",
-        lambda slot: Batcher(slot, access, pool, away_seconds_max),
+        lambda slot: Batcher(slot, access, pool, bounds, note),
         grace_seconds=GRACE_SECONDS,
         messages_max=WAITING_MAX,
     )

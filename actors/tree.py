@@ -74,8 +74,10 @@ def store_spec(server: Server, database: ChildSpec) -> ChildSpec:
 
     The batcher stops first, so that it can commit what it has accepted.
     """
-    seconds = server.settings.limits.store_away_seconds
-    batcher = batcher_spec(server.store, server.world.writer, seconds)
+    limits = server.settings.limits
+    batcher = batcher_spec(
+        server.store, server.world.writer, limits.store_away_seconds, limits.ledger_bytes_max, server.note
+    )
     return supervisor_spec("store", [database, batcher], intensity=server.intensity)
 
 

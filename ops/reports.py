@@ -6,6 +6,7 @@ from typing import Final, final
 from structlog.typing import FilteringBoundLogger
 
 from actors.module_host import HandlerFailed
+from actors.store_batcher import DatabaseAway, DatabaseBack
 from protocols.negotiation_values import LoginFailed
 from supervision.exit_reason import describe
 from supervision.report import (
@@ -67,6 +68,10 @@ class Reporter:
                 self._logger.info(
                     "a log-in failed", account=None if account is None else account.full, why=condition.value
                 )
+            case DatabaseAway(why):
+                self._logger.warning("the database does not answer", why=why)
+            case DatabaseBack(seconds):
+                self._logger.warning("the database answers again", away_seconds=round(seconds, 1))
             case HandlerFailed(module, handler, error):
                 self._logger.error("a module failed", module=module, handler=handler, exc_info=error)
             case _:

@@ -164,6 +164,11 @@ class _Claims:
         return fresh
 
 
+def size_of(write: Write) -> int:
+    """Estimate the bytes a write needs while it waits, for whoever bounds that."""
+    return len(write.bare_jid) if isinstance(write, DeleteUser) else _size(write)
+
+
 def _size(write: _SharingWrite) -> int:
     """Estimate the bytes a write needs on the wire."""
     match write:

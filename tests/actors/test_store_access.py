@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 import pytest
 import trio
@@ -12,7 +12,7 @@ from trio.testing import wait_all_tasks_blocked
 from actors.store_access import READ_SECONDS_MAX, StoreAccess
 from actors.store_batcher import batcher_spec
 from actors.store_messages import BatcherMessage, Commit
-from store.errors import StoreUnavailable
+from store.errors import StoreUnavailable, StoreUnusable
 from store.memory.driver import MemoryStore
 from store.memory.faults import Fault
 from store.writes import COMMITTED, CreateUser, InsertRecord
@@ -61,6 +61,19 @@ async def test_read_before_there_is_a_database_is_unavailable() -> None:
     access = StoreAccess(InlinePool())
     assert access.is_away
     with pytest.raises(StoreUnavailable, match="not been started"):
+        await access.read_user(OWNER)
+
+
+async def test_read_database_that_refuses_us_is_unavailable(
+    access: StoreAccess, store: MemoryStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Somebody has to act, but it is no reason for everybody who reads to die."""
+
+    def refuse(_bare_jid: str) -> NoReturn:
+        raise StoreUnusable("no permission")
+
+    monkeypatch.setattr(store, "user", refuse)
+    with pytest.raises(StoreUnavailable, match="no permission"):
         await access.read_user(OWNER)
 
 

@@ -13,12 +13,12 @@ from trio.testing import wait_all_tasks_blocked
 
 from actors import store_batcher
 from actors.store_access import StoreAccess
-from actors.store_batcher import RETRY_SECONDS, batcher_spec
+from actors.store_batcher import RETRY_SECONDS, DatabaseAway, DatabaseBack, batcher_spec
 from actors.store_messages import BatchDone, Commit
 from store.errors import Conflict, ConflictKind, StoreUnavailable, StoreUnusable
 from store.memory.driver import MemoryStore
 from store.memory.faults import Fault
-from store.writes import COMMITTED, CreateUser, InsertRecord, Refused, ReplaceUser
+from store.writes import COMMITTED, CreateUser, InsertRecord, Refused, ReplaceUser, SettleRecords
 from supervision.child_spec import Intensity
 from supervision.exit_reason import Shutdown
 from supervision.reply import ActorCrashed, Reply
@@ -37,6 +37,7 @@ R = TypeVar("R")
 
 BATCHER: Final = "/store/batcher"
 AWAY_SECONDS_MAX: Final = 5.0
+WAITING_BYTES_MAX: Final = 100_000
 OWNER: Final = "juliet@example.com"
 
 
@@ -74,6 +75,7 @@ class Desk:
         self.error: Exception | None = None
         self.batches: list[list[Write]] = []
         self.pings = 0
+        self.notes: list[object] = []
         self.store = MemoryStore(self._next_fault)
         self.store.open()
         commit = self.store.commit
@@ -89,6 +91,8 @@ class Desk:
 
     def _next_fault(self, operation: str) -> Fault | None:
         self.pings += operation == "ping"
+        if operation == "ping" and self.error is not None:
+            raise self.error
         return self.faults.popleft() if self.faults else None
 
     def submit(self, *writes: Write) -> Reply[list[Outcome]]:
@@ -103,7 +107,9 @@ class Desk:
     @asynccontextmanager
     async def open(self, intensity: Intensity = PATIENT) -> AsyncIterator[Desk]:
         """Run the batcher under a supervisor of its own, as in the server."""
-        batcher = batcher_spec(self.access, self.thread, AWAY_SECONDS_MAX)
+        batcher = batcher_spec(
+            self.access, self.thread, AWAY_SECONDS_MAX, WAITING_BYTES_MAX, self.notes.append
+        )
         store = supervisor_spec("store", [batcher], intensity=intensity)
         async with self.stage.with_timers(store):
             yield self
@@ -199,7 +205,7 @@ async def test_cast_is_committed_with_the_others(desk: Desk) -> None:
 async def test_unknown_outcome_is_committed_again_identically(
     desk: Desk, fault: Fault, autojump_clock: trio.testing.MockClock
 ) -> None:
-    """Until it is known, however long that takes; what comes meanwhile waits behind it."""
+    """Until it is known, however long that takes; what waits behind it is given up in time."""
     desk.thread.is_quick = True
     desk.faults.extend([fault] * 40)
     async with desk.open():
@@ -210,8 +216,8 @@ async def test_unknown_outcome_is_committed_again_identically(
         assert not reply.is_filled, "it may have taken effect"
         await trio.sleep(RETRY_SECONDS)
         assert reply.result() == [COMMITTED] * 3
-        assert behind.result() == [COMMITTED]
-        assert desk.batches == [[_write(1), _write(2), _write(3)]] * 41 + [[_write(4)]]
+        assert isinstance(_error_of(behind), StoreUnavailable), "nothing of it was ever tried"
+        assert desk.batches == [[_write(1), _write(2), _write(3)]] * 41
         assert not desk.access.is_away
 
 
@@ -277,11 +283,11 @@ async def test_away_too_long_unknown_outcome_is_kept(
 
 async def test_error_that_no_try_mends_is_for_those_who_asked(desk: Desk) -> None:
     async with desk.open():
-        desk.error = StoreUnusable("no permission")
+        desk.error = ZeroDivisionError("a fault")
         replies = [desk.submit(_write(1)), desk.submit(_write(2))]
         await desk.work()
         for reply in replies:
-            with pytest.raises(StoreUnusable, match="no permission"):
+            with pytest.raises(ZeroDivisionError, match="a fault"):
                 reply.result()
         desk.error = None
         reply = desk.submit(_write(3))
@@ -298,9 +304,9 @@ async def test_error_that_no_try_mends_ends_an_outage(
     async with desk.open():
         failed = desk.submit(_write(1))
         await wait_all_tasks_blocked()
-        desk.error = StoreUnusable("no permission")
+        desk.error = ZeroDivisionError("a fault")
         await trio.sleep(2 * AWAY_SECONDS_MAX)
-        assert isinstance(_error_of(failed), StoreUnusable)
+        assert isinstance(_error_of(failed), ZeroDivisionError)
         desk.error = None
         reply = desk.submit(_write(2))
         await wait_all_tasks_blocked()
@@ -310,6 +316,59 @@ async def test_error_that_no_try_mends_ends_an_outage(
         given_up = desk.submit(_write(3))
         await trio.sleep(2 * AWAY_SECONDS_MAX)
         assert isinstance(_error_of(given_up), StoreUnavailable), "nothing is unknown about this one"
+
+
+async def test_write_that_can_never_be_carried_out_is_its_author_s_alone(desk: Desk) -> None:
+    async with desk.open():
+        good = [desk.submit(_write(1)), desk.submit(_write(2))]
+        bad = desk.submit(SettleRecords(OWNER, (), keep=False))
+        await desk.work()
+        assert isinstance(_error_of(bad), ValueError)
+        assert [reply.result() for reply in good] == [[COMMITTED]] * 2
+
+
+async def test_database_that_refuses_us_is_away_until_that_is_put_right(
+    desk: Desk, autojump_clock: trio.testing.MockClock
+) -> None:
+    """One wrong password must not be the death of everybody who writes."""
+    desk.thread.is_quick = True
+    async with desk.open():
+        desk.error = StoreUnusable("no permission")
+        given_up = desk.submit(_write(1))
+        await trio.sleep(2 * AWAY_SECONDS_MAX)
+        assert isinstance(_error_of(given_up), StoreUnavailable)
+        assert _is_away(desk)
+        desk.error = None
+        await trio.sleep(2 * RETRY_SECONDS)
+        assert not _is_away(desk)
+
+
+async def test_away_and_back_are_noted_once_each(desk: Desk, autojump_clock: trio.testing.MockClock) -> None:
+    desk.thread.is_quick = True
+    desk.faults.extend([Fault.AWAY] * 4)
+    async with desk.open():
+        desk.submit(_write(1))
+        await trio.sleep(10 * RETRY_SECONDS)
+        away, back = desk.notes
+        assert away == DatabaseAway("simulated: the database is away")
+        assert isinstance(back, DatabaseBack)
+        assert back.seconds == pytest.approx(4 * RETRY_SECONDS)
+
+
+async def test_too_much_waits_in_bytes_is_refused(desk: Desk) -> None:
+    async with desk.open():
+        desk.submit(_write(1))
+        await wait_all_tasks_blocked()
+        refused = desk.submit(InsertRecord(make_record(OWNER, 2, data=bytes(WAITING_BYTES_MAX))))
+        fits = [desk.submit(InsertRecord(make_record(OWNER, 3, data=bytes(WAITING_BYTES_MAX // 2))))]
+        refused_too = desk.submit(InsertRecord(make_record(OWNER, 4, data=bytes(WAITING_BYTES_MAX // 2))))
+        await wait_all_tasks_blocked()
+        assert isinstance(_error_of(refused), StoreUnavailable)
+        assert isinstance(_error_of(refused_too), StoreUnavailable)
+        await desk.work()
+        await desk.work()
+        assert fits[0].result() == [COMMITTED]
+        assert desk.access.batches.waiting_bytes == 0
 
 
 async def test_too_much_waits_is_refused(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -393,6 +452,15 @@ async def test_kill_with_a_commit_in_hand_commits_it_once(desk: Desk, point: Poi
         await desk.work()
         assert [reply.result() for reply in replies] == [[COMMITTED]] * 2
         assert desk.batches == [[_write(1), _write(2)]]
+
+
+async def test_kill_a_suspect_write_that_nobody_waits_for_is_kept(desk: Desk) -> None:
+    """There is nobody who could be told, or who would try again."""
+    desk.stage.runtime.probe = _kill_at(Point.BEFORE_DECIDE, Commit, times=2)
+    async with desk.open():
+        desk.access.cast(_write(1))
+        await desk.work()
+        assert _stored(desk) == [1]
 
 
 @pytest.mark.parametrize(("point", "times"), [(Point.BEFORE_DECIDE, 2), (Point.IN_APPLY, 1)])

@@ -8,6 +8,7 @@ import pytest
 
 from actors.module_host import HandlerFailed
 from actors.settings import LogFormat, LogLevel, LogSettings
+from actors.store_batcher import DatabaseAway, DatabaseBack
 from ops.logs import make_logger
 from ops.reports import Reporter
 from protocols.conditions import SaslCondition
@@ -153,6 +154,17 @@ def test_note_failed_handler_is_an_error_with_its_stack() -> None:
     line = desk.line()
     assert (line["level"], line["module"], line["handler"]) == ("error", "ping", "answer")
     assert "KeyError: 'lost'" in line["exception"]
+
+
+def test_note_of_an_outage_is_a_warning_at_both_ends() -> None:
+    desk = Desk()
+    desk.reporter.note(DatabaseAway("no route"))
+    line = desk.line()
+    assert (line["level"], line["why"]) == ("warning", "no route")
+    desk = Desk()
+    desk.reporter.note(DatabaseBack(12.34))
+    line = desk.line()
+    assert (line["level"], line["away_seconds"]) == ("warning", 12.3)
 
 
 def test_note_of_anything_else_is_cut() -> None:

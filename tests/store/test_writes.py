@@ -15,6 +15,7 @@ from store.writes import (
     Write,
     batch_length,
     check_batch,
+    size_of,
 )
 from tests.store.samples import make_record, make_user
 
@@ -71,6 +72,12 @@ def test_batch_length_is_bounded_by_size() -> None:
 def test_batch_length_of_one_write_over_the_bounds_is_one() -> None:
     oversized = InsertRecord(make_record("a@x", 1, data=bytes(BATCH_BYTES_MAX)))
     assert batch_length([oversized, CREATE]) == 1
+
+
+def test_size_of_counts_what_weighs() -> None:
+    small, large = (InsertRecord(make_record("a@x", 1, data=bytes(size))) for size in (10, 1_010))
+    assert size_of(large) - size_of(small) == 1_000
+    assert 0 < size_of(DELETE) < size_of(CREATE)
 
 
 def test_check_batch_gives_what_may_share() -> None:

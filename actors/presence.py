@@ -62,12 +62,14 @@ from store.errors import StoreUnavailable
 from store.users import User
 from supervision.actor import Actor
 from supervision.child_spec import ChildSpec, Restart
+from supervision.exit_reason import Shutdown
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from actors.server import Server
     from protocols.sasl.keys import ScramKeys
+    from supervision.exit_reason import ExitReason
     from supervision.reply import Reply
     from supervision.slot import Slot
 
@@ -414,6 +416,11 @@ class Presence(Actor[PresenceMessage, PresenceEffect]):
         submitted = self._state.submitted
         self._state.forget_document()
         self._state.submitted = submitted  # whether it was committed decides what its sender is told
+
+    async def terminate(self, reason: ExitReason) -> None:
+        """The server stops: what was handed here before is dealt with, and what must last is written."""
+        if isinstance(reason, Shutdown):
+            await self.handle_rest()
 
     # -- going to sleep
 

@@ -29,7 +29,7 @@ from protocols.stanza import Stanza, StanzaKind, addressed, stamped
 from supervision.actor import Actor
 from supervision.child_spec import ChildSpec, Restart
 from supervision.dynamic_supervisor import NotAcceptingError
-from supervision.exit_reason import Normal
+from supervision.exit_reason import Normal, Shutdown
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from actors.presence_messages import PresenceMessage
     from actors.server import Server
     from protocols.jid import JID
+    from supervision.exit_reason import ExitReason
     from supervision.ref import Ref
     from supervision.slot import Slot
     from supervision.timers import Timer
@@ -273,6 +274,11 @@ class Session(Actor[SessionMessage, SessionEffect]):
                 return (End(),)
             case Drained():
                 return (message,)
+
+    async def terminate(self, reason: ExitReason) -> None:
+        """The server stops: what the client said before is heard, what is for it is kept for later."""
+        if isinstance(reason, Shutdown):
+            await self.handle_rest()
 
     # -- writing, and a client that does not read
 

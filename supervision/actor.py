@@ -137,6 +137,19 @@ class Actor(Generic[M, E]):
             self.slot.handled += handled
         self.flush()
 
+    async def handle_rest(self) -> None:
+        """Handle all that still waits: for the `terminate` of actors whose messages nobody sends again."""
+        mailbox = self.mailbox
+        while mailbox.queue or mailbox.control:
+            message = mailbox.take()
+            if type(message) in self.awaits:
+                with trio.fail_after(self.prepare_seconds_max):
+                    message = await self.prepare(message)
+            self._handle(message)
+            mailbox.done()
+            self.slot.handled += 1
+        self.flush()
+
     def _handle(self, message: M) -> None:
         if self.slot.runtime.probe is not None:
             self._handle_probed(message)

@@ -24,6 +24,7 @@ from actors.session_messages import (
 from protocols.conditions import StreamCondition
 from protocols.jid import parse_jid
 from protocols.stanza import Stanza, build_message
+from store.log import SEQ_MAX
 from supervision.report import MessageSetAside
 from supervision.runtime import Point
 from tests.actors.house import House
@@ -306,6 +307,23 @@ async def test_server_stops_clients_are_told_and_contacts_hear_nothing_of_it() -
         seen = [len(client.log) for client in (romeo, juliet)]
     assert [client.error for client in (romeo, juliet)] == ["system-shutdown"] * 2
     assert [len(client.log) for client in (romeo, juliet)] == seen
+
+
+async def test_server_stops_what_was_accepted_before_is_kept() -> None:
+    """Whether it waits to be heard, to be delivered or to be stored."""
+    house = House()
+    async with house.open():
+        romeo, juliet = await house.appear(ORCHARD), await house.appear(BALCONY)
+        for number in range(100):
+            assert session(house, romeo).ref.cast(FromClient(stanza(JULIET, number)))
+        for number in range(100, 200):
+            assert session(house, juliet).ref.cast(Deliver(stanza(BALCONY, number, ORCHARD)))
+        connection(juliet).outlet.end()
+    heard = {int(text) for text in re.findall("<body>(.*?)</body>", "".join(juliet.log))}
+    kept = house.store.pending(JULIET, 0, SEQ_MAX, 1_000)
+    stored = {int(re.findall(b"<body>(.*?)</body>", record.data)[0]) for record in kept}
+    assert not heard & stored
+    assert heard | stored == set(range(200))
 
 
 # -- a client that does not read

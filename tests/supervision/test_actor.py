@@ -9,7 +9,7 @@ from trio.testing import MockClock, wait_all_tasks_blocked
 
 from supervision.actor import BATCH_MAX, Actor
 from supervision.child_spec import ChildSpec, Restart
-from supervision.exit_reason import Crashed, Killed, Normal
+from supervision.exit_reason import Crashed, ExitReason, Killed, Normal, Shutdown
 from supervision.reply import ActorCrashed, CallError, DeadlineExceeded, MailboxFull, Reply
 from supervision.report import ChildTerminated, MessageSetAside
 from supervision.slot import Slot
@@ -361,6 +361,30 @@ async def test_control_message_overtakes_what_waits(autojump_clock: MockClock) -
         stage.ref("/a").tell(Note("urgent"))
         await trio.sleep(2)
         assert stage.notes("/a") == ["slept 1", "urgent", "one", "two"]
+
+
+class Thorough(Scribe):
+    """Leaves nothing undone."""
+
+    async def terminate(self, reason: ExitReason) -> None:
+        await self.handle_rest()
+        await super().terminate(reason)
+
+
+@pytest.mark.parametrize(("start", "written"), [(Thorough, ["one", "slept 1", "two"]), (Scribe, [])])
+async def test_handle_rest_leaves_nothing_undone_at_an_orderly_end(
+    start: type[Scribe], written: list[str], autojump_clock: MockClock
+) -> None:
+    """In order, with what must be awaited and the last flush; an actor that does not care stops at once."""
+    stage, batches = Stage(), list[list[str]]()
+    spec = ChildSpec("a", lambda slot: start(slot, stage, batches))
+    async with stage.supervising(spec):
+        slot = stage.slot("/a")
+        slot.ref.stop(Shutdown())
+        for message in (Note("one"), Sleep(1), Note("two")):
+            slot.ref.cast(message)
+    assert [text for batch in batches for text in batch] == written
+    assert slot.handled == len(written)
 
 
 async def test_handled_counts_every_message_also_when_the_batch_ends_in_a_crash() -> None:

@@ -227,11 +227,10 @@ class Connection(Actor[ConnectionMessage, ConnectionMessage]):
         """Take events in order; those that must wait are held, those behind the end mean nothing."""
         state = self.state
         for event in events:
-            if state.held_events or not (self.can_take or state.phase is Phase.ESTABLISHED):
-                if state.phase in _OPEN:
-                    state.held_events.append(event)
-            else:
+            if not state.held_events and (state.phase is Phase.ESTABLISHED or self.can_take):
                 self._take_one(event)
+            elif state.phase in _OPEN:
+                state.held_events.append(event)
 
     def _take_one(self, event: Event) -> None:
         if self.state.phase is Phase.ESTABLISHED:

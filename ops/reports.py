@@ -8,7 +8,7 @@ from structlog.typing import FilteringBoundLogger
 from actors.module_host import HandlerFailed
 from actors.store_batcher import DatabaseAway, DatabaseBack
 from protocols.negotiation_values import LoginFailed
-from supervision.exit_reason import describe
+from supervision.exit_reason import Shutdown, describe
 from supervision.report import (
     ChildStarted,
     ChildTerminated,
@@ -18,6 +18,7 @@ from supervision.report import (
     ShutdownFailed,
     StartFailed,
 )
+from supervision.supervisor import REACHED_MAX_RESTART_INTENSITY
 
 _IN_HAND_CHARACTERS_MAX: Final = 200
 
@@ -49,6 +50,8 @@ class Reporter:
                     will_restart=will_restart,
                     exc_info=getattr(reason, "error", None),
                 )
+            case StartFailed(path, _, Shutdown(why)) if report.reason != REACHED_MAX_RESTART_INTENSITY:
+                log.debug("stopped before it had started", actor=path, why=why)
             case StartFailed(path, _incarnation, reason):
                 log.error("an actor did not start", actor=path, reason=describe(reason))
             case ShutdownFailed(path, grace, still_lives):

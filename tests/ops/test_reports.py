@@ -24,6 +24,7 @@ from supervision.report import (
     ShutdownFailed,
     StartFailed,
 )
+from supervision.supervisor import REACHED_MAX_RESTART_INTENSITY
 
 
 class Letter(NamedTuple):
@@ -78,6 +79,16 @@ class Desk:
             StartFailed("/store/database", 1, Crashed(OSError("no room"))),
             "error",
             {"event": "an actor did not start", "reason": "crashed: OSError: no room"},
+        ),
+        (
+            StartFailed("/store/database", 1, Shutdown("asked to stop")),
+            "debug",
+            {"event": "stopped before it had started", "why": "asked to stop"},
+        ),
+        (
+            StartFailed("/store", 1, REACHED_MAX_RESTART_INTENSITY),
+            "error",
+            {"event": "an actor did not start"},
         ),
         (
             ShutdownFailed("/registry", 5.0, True),

@@ -40,10 +40,11 @@ class UserEntry:
     """What the directory knows of one user.
 
     `waiting` counts the stanzas that were handed to the presence actor and not yet dealt with by it: while
-    there are any, all others for this user go the same way, so that none overtakes them.
+    there are any, all others for this user go the same way, so that none overtakes them. `unsettled` counts
+    what the user's own clients sent to it: while there is any, all else that they send goes by it as well.
     """
 
-    __slots__ = ("bare_jid", "presence", "route", "sessions", "waiting")
+    __slots__ = ("bare_jid", "presence", "route", "sessions", "unsettled", "waiting")
 
     def __init__(self, bare_jid: str) -> None:
         self.bare_jid = bare_jid
@@ -51,6 +52,7 @@ class UserEntry:
         self.sessions: dict[str, Ref[SessionMessage]] = {}
         self.route = NOWHERE
         self.waiting = 0
+        self.unsettled = 0
 
     @property
     def is_empty(self) -> bool:
@@ -122,7 +124,7 @@ class Directory:
         if entry is not None and entry.presence is presence:
             entry.presence = None
             entry.route = NOWHERE
-            entry.waiting = 0
+            entry.waiting = entry.unsettled = 0
             self._forget_if_empty(entry)
 
     def sessions(self) -> Iterator[tuple[str, Ref[SessionMessage]]]:

@@ -40,9 +40,11 @@ from actors.presence_messages import (
     DeleteAccount,
     DescribeUser,
     LoggedOut,
+    OwnMessage,
     OwnPresence,
     OwnSubscription,
     Passivate,
+    PassOn,
     Planned,
     PresenceMessage,
     Routed,
@@ -90,7 +92,7 @@ class Presence(Actor[PresenceMessage, PresenceEffect]):
 
     awaits: ClassVar[frozenset[type]] = frozenset(
         {
-            *(SessionBound, SessionEnded, OwnPresence, OwnSubscription, Routed, LoggedOut),
+            *(SessionBound, SessionEnded, OwnPresence, OwnSubscription, PassOn, Routed, LoggedOut),
             *(CreateAccount, SetCredentials, DeleteAccount, DescribeUser),
         }
     )
@@ -147,21 +149,28 @@ class Presence(Actor[PresenceMessage, PresenceEffect]):
                 return await self._own_presence(message)
             case OwnSubscription(stanza):
                 return subscription_rules.send_subscription(self._state, self._existing_user(), stanza)
+            case PassOn(stanza):
+                return [Send(stanza)]
             case Routed():
                 return await self._routed(message)
+            case LoggedOut(at_ms, status):
+                return rules.note_logout(self._state, at_ms, status)
+            case _:
+                return self._plan_for_account(message)
+
+    def _plan_for_account(self, message: PresenceMessage) -> Sequence[PresenceEffect]:
+        """What people and modules ask of the account itself."""
+        user = self._state.user
+        match message:
             case CreateAccount(keys, at_ms, reply):
                 return self._create(keys, at_ms, reply)
             case SetCredentials(keys, reply):
-                user = self._state.user
                 save = [] if user is None else [SaveUser(replace(user, credentials=keys))]
                 return [*save, SetReply(reply, user is not None)]
             case DeleteAccount(reply):
-                exists = self._state.user is not None
-                return [*([RemoveAccount()] if exists else []), SetReply(reply, exists)]
+                return [*([] if user is None else [RemoveAccount()]), SetReply(reply, user is not None)]
             case DescribeUser(reply):
-                return [SetReply(reply, self._state.user)]
-            case LoggedOut(at_ms, status):
-                return rules.note_logout(self._state, at_ms, status)
+                return [SetReply(reply, user)]
             case _:
                 raise AssertionError(f"{message} needs no preparation")
 
@@ -185,6 +194,8 @@ class Presence(Actor[PresenceMessage, PresenceEffect]):
                 return self._session_bound(message)
             case SessionEnded(jid, session, directed):
                 return self._session_ended(jid, session, directed)
+            case PassOn(stanza):
+                return [Send(stanza)]
             case LoggedOut():
                 return []
             case _:
@@ -284,9 +295,15 @@ class Presence(Actor[PresenceMessage, PresenceEffect]):
             for effect in message.effects:
                 self._apply_one(effect, message.message)
             self._state.submitted = None
-            if isinstance(message.message, Routed):
-                self._server.directory.entry(self._state.jid.bare).waiting -= 1
+            self._count(message.message)
         self._set_passivation()
+
+    def _count(self, message: PresenceMessage) -> None:
+        """Note that a stanza has been dealt with; see `UserEntry`."""
+        if isinstance(message, Routed):
+            self._server.directory.entry(self._state.jid.bare).waiting -= 1
+        elif isinstance(message, OwnMessage):
+            self._server.directory.entry(self._state.jid.bare).unsettled -= 1
 
     def _apply_one(self, effect: PresenceEffect, cause: PresenceMessage) -> None:
         match effect:
@@ -362,7 +379,7 @@ class Presence(Actor[PresenceMessage, PresenceEffect]):
 
     def _refuse(self, cause: PresenceMessage, error: StanzaError) -> None:
         match cause:
-            case Routed(stanza) | OwnPresence(stanza=stanza) | OwnSubscription(stanza):
+            case Routed(stanza) | OwnPresence(stanza=stanza) | OwnSubscription(stanza) | PassOn(stanza):
                 answer = routing.refusal(stanza, error)
                 if answer is not None:
                     self._send(answer)
@@ -473,5 +490,7 @@ def start_presence(server: Server, jid: JID) -> Slot[PresenceMessage]:
 def _abandoned(server: Server, left: Sequence[PresenceMessage]) -> None:
     """What the actor did not come to is refused for now; nothing vanishes in silence."""
     for message in left:
-        if isinstance(message, Routed) and message.stanza.kind is not StanzaKind.PRESENCE:
+        if isinstance(message, PassOn):
+            routing.send(server, message.stanza)
+        elif isinstance(message, Routed) and message.stanza.kind is not StanzaKind.PRESENCE:
             routing.send_back(server, message.stanza, _STORE_AWAY)

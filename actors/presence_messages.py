@@ -50,6 +50,13 @@ class OwnSubscription(NamedTuple):
 
 
 @final
+class PassOn(NamedTuple):
+    """A stanza of the user's client, to be routed behind what the client sent to this actor before."""
+
+    stanza: Stanza
+
+
+@final
 class Routed(NamedTuple):
     """A stanza for the user that no session could take, or that is the account's to answer.
 
@@ -114,11 +121,15 @@ class Passivate(NamedTuple):
     """It may be time to go, if nothing needs this actor."""
 
 
+OwnMessage = OwnPresence | OwnSubscription | PassOn
+"""What the user's own clients sent."""
+
 PresenceMessage = (
     SessionBound
     | SessionEnded
     | OwnPresence
     | OwnSubscription
+    | PassOn
     | Routed
     | LoggedOut
     | Planned

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple, final
 
 from actors.directory import Directory, make_route
-from actors.presence_messages import Routed
+from actors.presence_messages import OwnMessage, Routed
 from actors.presence_state import PresenceState
 from actors.session import SessionState
 from supervision.actor import Actor
@@ -104,6 +104,7 @@ def _enter_presence(directory: Directory, slot: Slot[Any], state: PresenceState)
     entry = directory.entry(state.jid.bare)
     entry.presence = slot.ref
     entry.waiting = sum(isinstance(message, Routed) for message, _size in slot.mailbox.queue)
+    entry.unsettled = sum(isinstance(message, OwnMessage) for message, _size in slot.mailbox.queue)
     current = {
         resource: priority
         for resource, priority in state.priorities.items()

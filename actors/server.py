@@ -17,7 +17,7 @@ from actors.directory import Directory
 from actors.module_host import ModuleHost
 from actors.port_driver import PortTable
 from actors.presence import start_presence
-from actors.presence_messages import PresenceMessage, Routed
+from actors.presence_messages import OwnMessage, PresenceMessage, Routed
 from actors.session_messages import CloseStream
 from actors.store_access import StoreAccess
 from actors.throttle import Throttle
@@ -196,6 +196,17 @@ class Server:
             return self.presence_of(jid).cast(message)
         except NotAcceptingError:
             return False
+
+    def hand_to_own(self, jid: JID, message: OwnMessage, size: int) -> bool:
+        """Give what a client sent to its own account's presence actor; what it sends next follows behind."""
+        try:
+            presence = self.presence_of(jid)
+        except NotAcceptingError:
+            return False
+        if not presence.cast(message, size):
+            return False
+        self.directory.entry(jid.bare).unsettled += 1
+        return True
 
     def hand_to_user(self, stanza: Stanza) -> bool:
         """Give a stanza to the presence actor of the account addressed.

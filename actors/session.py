@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, final
 
 from actors import routing
 from actors.connection_messages import CloseConnection, ConnectionMessage, SessionDown
-from actors.presence_messages import OwnPresence, OwnSubscription, SessionBound, SessionEnded
+from actors.presence_messages import OwnPresence, OwnSubscription, PassOn, SessionBound, SessionEnded
 from actors.routing import RoutingEffect, ToSession, ToUser
 from actors.session_messages import (
     CloseStream,
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from actors.outlet import Outlet
-    from actors.presence_messages import PresenceMessage
+    from actors.presence_messages import OwnMessage, PresenceMessage
     from actors.server import Server
     from protocols.jid import JID
     from supervision.exit_reason import ExitReason
@@ -60,7 +60,7 @@ _IQ_TYPES: Final = frozenset({"get", "set", "result", "error"})
 class ToPresence(NamedTuple):
     """For the presence actor of the session's own user; `stanza` is what is answered if it cannot take it."""
 
-    message: PresenceMessage
+    message: OwnMessage
     stanza: Stanza
 
 
@@ -162,7 +162,15 @@ class Session(Actor[SessionMessage, SessionEffect]):
     def _message(self, stanza: Stanza) -> Sequence[SessionEffect]:
         if stanza.to is None:  # RFC 6120 §10.3.1
             stanza = addressed(stanza, self._state.jid.bare_jid)
-        return routing.route(self._server.directory, self._server.domain.full, stanza)
+        return self._route(stanza)
+
+    def _route(self, stanza: Stanza) -> Sequence[SessionEffect]:
+        """In order behind what the client's presence and subscriptions cause (RFC 6120 §10.1)."""
+        directory = self._server.directory
+        entry = directory.users.get(self._state.jid.bare)
+        if entry is not None and entry.unsettled:
+            return (ToPresence(PassOn(stanza), stanza),)
+        return routing.route(directory, self._server.domain.full, stanza)
 
     def _presence(self, stanza: Stanza) -> Sequence[SessionEffect]:
         if stanza.to is None:
@@ -175,7 +183,7 @@ class Session(Actor[SessionMessage, SessionEffect]):
             return self._answer(stanza, StanzaError(StanzaCondition.BAD_REQUEST, text="to whom?"))
         if stanza.type in _SUBSCRIPTION_TYPES:
             return (ToPresence(OwnSubscription(stanza), stanza),)
-        effects = routing.route(self._server.directory, self._server.domain.full, stanza)
+        effects = self._route(stanza)
         if stanza.type in {"", "unavailable"}:
             return self._note_directed(stanza.to, stanza, effects)
         return effects
@@ -201,7 +209,7 @@ class Session(Actor[SessionMessage, SessionEffect]):
         if fault is not None:
             return self._answer(stanza, fault)
         if stanza.to is not None:
-            return routing.route(self._server.directory, self._server.domain.full, stanza)
+            return self._route(stanza)
         if stanza.type not in _REQUEST_TYPES:
             return ()  # the client's answer to a request of the server's own, such as a roster push
         return (ToUser(addressed(stanza, self._state.jid.bare_jid)),)
@@ -241,8 +249,8 @@ class Session(Actor[SessionMessage, SessionEffect]):
             case _:
                 routing.carry_out(self._server, effect)
 
-    def _to_presence(self, message: PresenceMessage, stanza: Stanza) -> None:
-        if not self._server.tell_user(self._state.jid, message):
+    def _to_presence(self, message: OwnMessage, stanza: Stanza) -> None:
+        if not self._server.hand_to_own(self._state.jid, message, stanza.size):
             error = StanzaError(StanzaCondition.RESOURCE_CONSTRAINT)
             answer = routing.refusal(stanza, error)
             if answer is not None:
@@ -367,7 +375,7 @@ def _no_room(text: str) -> StanzaError:
     return StanzaError(StanzaCondition.RESOURCE_CONSTRAINT, text=text)
 
 
-def _post_surely(presence: Ref[PresenceMessage], message: PresenceMessage) -> None:
+def _post_surely(presence: Ref[PresenceMessage], message: SessionBound | SessionEnded) -> None:
     """In order if possible; past a full queue otherwise, for what must be known."""
     if not presence.cast(message):
         presence.tell(message)

@@ -2,10 +2,11 @@
 
 import pytest
 
+from actors.presence_messages import OwnSubscription
 from actors.registry import Count, DirectoryCount, Rebuild, rebuilt
 from actors.server import Server
 from protocols.jid import parse_jid
-from protocols.stanza import build_message
+from protocols.stanza import build_message, build_presence
 from supervision.report import ChildTerminated
 from tests.actors.house import House
 
@@ -134,6 +135,18 @@ async def test_rebuilt_counts_stanzas_that_wait_for_a_presence_actor() -> None:
         assert seen(server) == before
         await house.settle()
         assert server.directory.users["juliet@localhost"].waiting == 0
+
+
+async def test_rebuilt_counts_what_a_user_s_own_clients_have_sent() -> None:
+    """What they send behind a subscription goes behind it, whichever directory is asked."""
+    async with House().open() as house:
+        server, romeo = house.server, parse_jid("romeo@localhost")
+        asks = build_presence(to=parse_jid("juliet@localhost"), sender=romeo, type="subscribe")
+        assert server.hand_to_own(romeo, OwnSubscription(asks), asks.size)
+        server.directory = rebuilt(server)
+        assert server.directory.users["romeo@localhost"].unsettled == 1
+        await house.settle()
+        assert server.directory.users["romeo@localhost"].unsettled == 0
 
 
 @pytest.mark.parametrize("seed", range(5))

@@ -206,7 +206,6 @@ def test_order_holds_between_messages_and_requests(server: RunningServer) -> Non
         assert re.findall(rb"<(message|iq) ", received) == expected
 
 
-@pytest.mark.xfail(strict=True, reason="subscriptions go by way of the sender's own actor, messages do not")
 def test_order_holds_between_subscriptions_and_messages(server: RunningServer) -> None:
     """RFC 6120 §10.1 asks for order among all stanzas of one sender to one recipient."""
     account, contact = server.account(), server.account()

@@ -10,7 +10,7 @@ from actors.modules.mod_offline import PAGE, is_worth_keeping
 from actors.presence_messages import OwnPresence, Planned
 from protocols.stanza import Stanza, StanzaKind
 from store.memory.faults import Fault
-from supervision.exit_reason import Shutdown
+from supervision.exit_reason import Normal
 from supervision.runtime import Point
 from supervision.slot import Slot
 from tests.actors.house import House
@@ -177,7 +177,7 @@ async def test_offline_message_that_waits_again_keeps_its_first_delay(autojump_c
         def stop_session(_point: Point, slot: Slot[Any], message: object) -> None:
             """When its presence actor is about to give it what waited, it has been told to stop."""
             if isinstance(message, Planned) and isinstance(message.message, OwnPresence):
-                session.mailbox.request_stop(Shutdown())
+                session.mailbox.request_stop(Normal())
 
         house.runtime.probe = stop_session
         juliet.send("<presence/>")

@@ -1,0 +1,51 @@
+"""What becomes of writes when the batcher is told to stop, and of those that nobody waits for."""
+
+from __future__ import annotations
+
+import pytest
+import trio
+import trio.testing
+from trio.testing import wait_all_tasks_blocked
+
+from store.errors import StoreUnavailable
+from store.memory.faults import Fault
+from store.writes import COMMITTED
+from supervision.exit_reason import Shutdown
+from tests.actors.batcher_desk import AWAY_SECONDS_MAX, BATCHER, Desk, make_write, stored
+
+
+@pytest.fixture
+def desk() -> Desk:
+    return Desk()
+
+
+async def test_orderly_stop_commits_what_has_been_accepted(desk: Desk) -> None:
+    """A batch is with the driver and another waits: both are written before the batcher has gone."""
+    async with desk.open():
+        first = desk.submit(make_write(1))
+        await wait_all_tasks_blocked()
+        second = desk.submit(make_write(2))
+        await wait_all_tasks_blocked()
+        desk.stage.ref(BATCHER).stop(Shutdown())
+        await desk.work()
+        await desk.work()
+        assert first.result() == second.result() == [COMMITTED]
+        assert stored(desk) == [1, 2]
+
+
+async def test_write_that_nobody_waits_for_outlasts_an_outage(
+    desk: Desk, autojump_clock: trio.testing.MockClock
+) -> None:
+    """Callers are told that the database is away; what was cast is written when it is back."""
+    desk.thread.is_quick = True
+    async with desk.open():
+        desk.faults.extend([Fault.AWAY] * 1_000)
+        desk.access.cast(make_write(1))
+        waiting = desk.submit(make_write(2))
+        await trio.sleep(2 * AWAY_SECONDS_MAX)
+        with pytest.raises(StoreUnavailable):
+            waiting.result()
+        desk.access.cast(make_write(3))
+        desk.faults.clear()
+        await trio.sleep(1)
+        assert stored(desk) == [1, 3]

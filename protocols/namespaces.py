@@ -34,6 +34,7 @@ REGISTER_FEATURE: Final = "http://jabber.org/features/iq-register"  # XEP-0077, 
 CHAT_STATES: Final = "http://jabber.org/protocol/chatstates"  # XEP-0085
 VERSION: Final = "jabber:iq:version"  # XEP-0092
 OFFLINE: Final = "msgoffline"  # XEP-0160, disco feature
+STREAM_MANAGEMENT: Final = "urn:xmpp:sm:3"  # XEP-0198
 PING: Final = "urn:xmpp:ping"  # XEP-0199
 DELAY: Final = "urn:xmpp:delay"  # XEP-0203
 HINTS: Final = "urn:xmpp:hints"  # XEP-0334

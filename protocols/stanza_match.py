@@ -1,11 +1,11 @@
-"""The fast way to a message or presence that is whole and plain, as nearly all are.
+"""The fast way to a message, presence or acknowledgement that is whole and plain, as nearly all are.
 
 This is the fast tier over `xml_frame`: the start tag is matched by a regular expression, the end tag looked
 up, and what lies between checked by expat without a call back into Python. Whatever is unusual is left to
-the general tier, and so is whatever is wrong. Where this one gives a stanza, the general one gives the same;
+the general tier, and so is whatever is wrong. Where this one gives something, the general one gives the same;
 property tests hold them to it.
 
-Used by `xml_stream` and `websocket_stream`. RFC 6120 §8.
+Used by `xml_stream` and `websocket_stream`. RFC 6120 §8, XEP-0198 §4.
 """
 
 import re
@@ -14,8 +14,9 @@ from xml.parsers import expat
 
 from protocols.errors import JIDMalformed
 from protocols.jid import parse_jid
-from protocols.namespaces import CLIENT
+from protocols.namespaces import CLIENT, STREAM_MANAGEMENT
 from protocols.stanza import Stanza, StanzaKind
+from protocols.stream_events import ElementReceived
 from protocols.stream_limits import StreamLimits
 from protocols.xml_element import NameBudget
 from protocols.xml_faults import SEPARATOR, TAG_CELL_BYTES
@@ -29,6 +30,15 @@ _START: Final = re.compile(
     rb"|[A-Za-z_][\w.:-]*+=%b))*+"
     rb"[ \t\r\n]*+(/?)>" % ((_VALUE,) * 7)
 )
+# `<r/>` and `<a/>` of stream management, which come as often as messages do.
+_MANAGED: Final = rb"xmlns=(?:'%b'|\"%b\")" % ((STREAM_MANAGEMENT.encode(),) * 2)
+_COUNT: Final = rb"h=(?:'([0-9]{1,10})'|\"([0-9]{1,10})\")"
+_ACK: Final = re.compile(
+    rb"[ \t\r\n]*+<(?:r[ \t\r\n]++%b|a[ \t\r\n]++(?:%b[ \t\r\n]++%b|%b[ \t\r\n]++%b))[ \t\r\n]*+/>"
+    % (_MANAGED, _MANAGED, _COUNT, _COUNT, _MANAGED)
+)
+_ACK_ATTRIBUTES: Final = 2
+
 _SPECIAL: Final = re.compile(rb"<[!?]")
 _KINDS: Final = {kind.value.encode(): kind for kind in StanzaKind}
 _END_TAGS: Final = {kind.value.encode(): f"</{kind.value}>".encode() for kind in StanzaKind}
@@ -86,6 +96,33 @@ def match_stanza(
     except (expat.ExpatError, JIDMalformed):
         return None
     return stanza, end
+
+
+def match_ack(
+    data: bytes, position: int, limits: StreamLimits, bytes_max: int
+) -> tuple[ElementReceived, int] | None:
+    """Return the acknowledgement, or the request for one, that begins at `position`, after any blanks.
+
+    Args:
+        data: Bytes of a stream.
+        position: Where to begin.
+        limits: For attributes.
+        bytes_max: How long the element may be.
+
+    Returns:
+        The element, and the offset behind it; None if what is there is something else or not plain.
+    """
+    tag = _ACK.match(data, position)
+    if tag is None or limits.attributes_max < _ACK_ATTRIBUTES:
+        return None
+    end = tag.end()
+    start = data.index(b"<", position)
+    if end - start > bytes_max:
+        return None
+    frame = data[start:end]
+    if tag.lastindex is None:
+        return ElementReceived(STREAM_MANAGEMENT, "r", {}, "", frame), end
+    return ElementReceived(STREAM_MANAGEMENT, "a", {"h": tag[tag.lastindex].decode()}, "", frame), end
 
 
 def _is_plain(frame: bytes, limits: StreamLimits, bytes_max: int) -> bool:

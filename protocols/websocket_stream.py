@@ -10,7 +10,7 @@ from typing import Final, final
 from protocols.conditions import StreamCondition
 from protocols.errors import LocalProtocolError, RemoteProtocolError
 from protocols.namespaces import CLIENT, FRAMING
-from protocols.stanza_match import match_stanza
+from protocols.stanza_match import match_ack, match_stanza
 from protocols.stream_events import (
     ElementReceived,
     Event,
@@ -82,6 +82,9 @@ class WebSocketStream:
             found = match_stanza(data, 0, self._limits, self._bytes_max, self._names)
             if found is not None and found[1] == len(data):
                 return StanzaReceived(found[0])
+            acknowledgement = match_ack(data, 0, self._limits, self._bytes_max)
+            if acknowledgement is not None and acknowledgement[1] == len(data):
+                return acknowledgement[0]
         data = data.strip(b" \t\r\n")
         if not data:
             return None  # a keep-alive, as over TCP

@@ -19,7 +19,7 @@ from typing import Final, final
 from protocols.conditions import StreamCondition
 from protocols.errors import LocalProtocolError, RemoteProtocolError
 from protocols.namespaces import CLIENT, SASL, TLS
-from protocols.stanza_match import match_stanza
+from protocols.stanza_match import match_ack, match_stanza
 from protocols.stream_events import (
     ElementReceived,
     Event,
@@ -155,6 +155,11 @@ class XMLStream:
                 if found is not None:
                     stanza, position = found
                     events.append(StanzaReceived(stanza))
+                    continue
+                acknowledgement = match_ack(data, position, self._limits, self._bytes_max)
+                if acknowledgement is not None:
+                    element, position = acknowledgement
+                    events.append(element)
                     continue
             position = self._step(data, position, events)
 

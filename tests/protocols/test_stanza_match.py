@@ -3,8 +3,10 @@
 import pytest
 
 from protocols.jid import parse_jid
+from protocols.namespaces import STREAM_MANAGEMENT
 from protocols.stanza import Stanza, StanzaKind
-from protocols.stanza_match import match_stanza
+from protocols.stanza_match import match_ack, match_stanza
+from protocols.stream_events import ElementReceived
 from protocols.stream_limits import StreamLimits
 from protocols.xml_faults import TAG_CELL_BYTES
 from tests.protocols.xml_examples import IQ, MESSAGE, PRESENCE, names
@@ -78,3 +80,68 @@ def test_match_stanza_leaves_what_is_unusual_or_wrong(data: bytes) -> None:
 def test_match_stanza_up_to_the_limit_is_taken() -> None:
     assert match(MESSAGE, bytes_max=len(MESSAGE)) is not None
     assert match(MESSAGE, bytes_max=len(MESSAGE) - 1) is None
+
+
+R = b"<r xmlns='urn:xmpp:sm:3'/>"
+A = b"<a xmlns='urn:xmpp:sm:3' h='7'/>"
+
+
+def match_acknowledgement(
+    data: bytes, position: int = 0, bytes_max: int = LIMITS.stanza_bytes_max
+) -> tuple[ElementReceived, int] | None:
+    return match_ack(data, position, LIMITS, bytes_max)
+
+
+@pytest.mark.parametrize(
+    ("data", "attributes"),
+    [
+        (R, {}),
+        (b'<r\nxmlns="urn:xmpp:sm:3" />', {}),
+        (A, {"h": "7"}),
+        (b"<a h=\"4294967295\"  xmlns='urn:xmpp:sm:3'\t/>", {"h": "4294967295"}),
+        (b"<a xmlns=\"urn:xmpp:sm:3\" h='07' />", {"h": "07"}),
+    ],
+)
+def test_match_ack_takes_a_plain_one(data: bytes, attributes: dict[str, str]) -> None:
+    element = ElementReceived(STREAM_MANAGEMENT, data[1:2].decode(), attributes, "", data)
+    assert match_acknowledgement(data) == (element, len(data))
+    assert match_acknowledgement(IQ + b" \r\n" + data + IQ, len(IQ)) == (element, len(IQ) + 3 + len(data))
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        IQ,
+        MESSAGE,
+        R[:-1],
+        A[:-1],
+        R.replace(b"/>", b"></r>"),
+        b"<r/>",
+        b"<a xmlns='urn:xmpp:sm:3'/>",
+        b"<a xmlns='urn:xmpp:sm:3'h='7'/>",
+        b"<a h='7'/>",
+        R.replace(b":3", b":2"),
+        R.replace(b"<r", b"<resume"),
+        R.replace(b"/>", b" h='7'/>"),
+        A.replace(b"7", b""),
+        A.replace(b"7", b"-7"),
+        A.replace(b"7", b" 7"),
+        A.replace(b"7", b"&#55;"),
+        A.replace(b"7", b"12345678901"),
+        A.replace(b"'7'", b"'7\""),
+        A.replace(b"h=", b"h ="),
+        A.replace(b"/>", b" x='y'/>"),
+        A.replace(b"/>", b" h='7'/>"),
+    ],
+    ids=str,
+)
+def test_match_ack_leaves_what_is_unusual_or_wrong(data: bytes) -> None:
+    assert match_acknowledgement(data) is None
+
+
+@pytest.mark.parametrize("data", [R, A])
+def test_match_ack_up_to_the_limits_is_taken(data: bytes) -> None:
+    assert match_acknowledgement(b"  " + data, bytes_max=len(data)) is not None
+    assert match_acknowledgement(b"  " + data, bytes_max=len(data) - 1) is None
+    assert match_ack(data, 0, StreamLimits(attributes_max=2), 100) is not None
+    assert match_ack(data, 0, StreamLimits(attributes_max=1), 100) is None

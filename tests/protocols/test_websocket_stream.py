@@ -74,6 +74,17 @@ def test_receive_message_of_a_nonza_gives_an_element() -> None:
     assert (event.name, event.text) == ("auth", "eA==")
 
 
+@pytest.mark.parametrize("message", ["<r xmlns='urn:xmpp:sm:3'/>", "\n<r xmlns='urn:xmpp:sm:3' />\n"])
+def test_receive_message_of_an_acknowledgement_gives_it(message: str) -> None:
+    element = ElementReceived("urn:xmpp:sm:3", "r", {}, "", message.strip().encode())
+    assert opened().receive_message(message) == [element]
+
+
+def test_receive_message_of_two_acknowledgements_is_not_one_element() -> None:
+    message = "<r xmlns='urn:xmpp:sm:3'/>"
+    assert failure(opened(), message * 2) is StreamCondition.NOT_WELL_FORMED
+
+
 def test_receive_message_with_a_malformed_to_can_be_answered() -> None:
     stream = opened()
     assert isinstance(only(stream.receive_message(b"<message to='@'/>")), StanzaRefused)

@@ -28,6 +28,8 @@ from tests.protocols.xml_examples import (
 )
 
 STARTTLS = b"<starttls xmlns='urn:ietf:params:xml:ns:xmpp-tls'/>"
+R = b"<r xmlns='urn:xmpp:sm:3'/>"
+A = b"<a xmlns='urn:xmpp:sm:3' h='7'/>"
 AUTH = b"<auth xmlns='urn:ietf:params:xml:ns:xmpp-sasl' mechanism='PLAIN'>AGEAYg==</auth>"
 
 
@@ -45,6 +47,23 @@ def test_receive_data_of_a_conversation_gives_its_events_in_order() -> None:
     assert isinstance(events[0], StreamOpened)
     assert [stanza_data(event) for event in events[1:4]] == [MESSAGE, PRESENCE, IQ]
     assert events[4:] == [StreamClosed()]
+
+
+def test_receive_data_of_acknowledgements_between_stanzas_keeps_the_order() -> None:
+    """XEP-0198 §4; whole or byte by byte, they are the same."""
+    data = HEADER + MESSAGE + R + b" " + A + IQ + A + CLOSE
+    events = events_of(data)
+    assert events_of(*[bytes([byte]) for byte in data]) == events
+    assert [event.data for event in events if isinstance(event, ElementReceived)] == [R, A, A]
+    assert [type(event) for event in events[1:]] == [
+        *(StanzaReceived, ElementReceived, ElementReceived),
+        *(StanzaReceived, ElementReceived, StreamClosed),
+    ]
+
+
+def test_receive_data_of_an_acknowledgement_in_a_stream_of_other_prefixes_gives_the_same() -> None:
+    header = HEADER.replace(b"xmlns=", b"xmlns:c=")
+    assert events_of(header + R + A)[1:] == events_of(HEADER + R + A)[1:]
 
 
 def test_receive_data_takes_any_kind_of_bytes() -> None:

@@ -172,6 +172,21 @@ def _plain_stanza(draw: st.DrawFn) -> bytes:
 
 PLAIN_STANZAS: Final = _plain_stanza()
 
+
+@st.composite
+def _acknowledgement(draw: st.DrawFn) -> bytes:
+    quote = st.sampled_from([b"'", b'"'])
+    attributes = [b"xmlns=%burn:xmpp:sm:3%b" % ((draw(quote),) * 2)]
+    name = draw(st.sampled_from([b"r", b"a"]))
+    if name == b"a":
+        attributes.append(b"h=%b%d%b" % (q := draw(quote), draw(st.integers(0, 2**32 - 1)), q))
+    inside = b"".join(draw(_BLANK) + attribute for attribute in draw(st.permutations(attributes)))
+    return draw(_NO_BLANK) + b"<" + name + inside + draw(_NO_BLANK) + b"/>"
+
+
+# Of stream management (XEP-0198), as clients write them.
+ACKNOWLEDGEMENTS: Final = _acknowledgement()
+
 _OPENINGS = st.sampled_from(
     [
         HEADER,
@@ -196,7 +211,7 @@ _BETWEEN = st.sampled_from(
 
 @st.composite
 def _stream(draw: st.DrawFn) -> bytes:
-    elements = draw(st.lists(ELEMENTS | PLAIN_STANZAS, max_size=4))
+    elements = draw(st.lists(ELEMENTS | PLAIN_STANZAS | ACKNOWLEDGEMENTS, max_size=4))
     parts = [draw(_OPENINGS)]
     for element in elements:
         parts += [draw(_BETWEEN), element]

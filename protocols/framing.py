@@ -47,8 +47,14 @@ class Framing(Protocol):
     def stanza(self, stanza: Stanza) -> bytes:
         """Return a stanza."""
 
-    def error(self, condition: StreamCondition, text: str = "") -> bytes:
-        """Return a stream error; `close` follows it."""
+    def error(self, condition: StreamCondition, text: str = "", detail: bytes = b"") -> bytes:
+        """Return a stream error; `close` follows it.
+
+        Args:
+            condition: The condition of RFC 6120 §4.9.3.
+            text: For people, in the language of the server.
+            detail: An element of the application that declares its namespace (RFC 6120 §4.9.4).
+        """
 
     def close(self) -> bytes:
         """Return the end of the server's stream."""
@@ -79,9 +85,9 @@ class TcpFraming:
         """See `Framing`."""
         return stanza.data
 
-    def error(self, condition: StreamCondition, text: str = "") -> bytes:
+    def error(self, condition: StreamCondition, text: str = "", detail: bytes = b"") -> bytes:
         """See `Framing`."""
-        return b"<stream:error>%b</stream:error>" % _error_content(condition, text)
+        return b"<stream:error>%b</stream:error>" % _error_content(condition, text, detail)
 
     def close(self) -> bytes:
         """See `Framing`."""
@@ -111,9 +117,9 @@ class WebSocketFraming:
         """See `Framing`."""
         return as_framed(stanza) + _MESSAGE_END
 
-    def error(self, condition: StreamCondition, text: str = "") -> bytes:
+    def error(self, condition: StreamCondition, text: str = "", detail: bytes = b"") -> bytes:
         """See `Framing`."""
-        return self.nonza(with_attributes(_TCP.error(condition, text), _STREAM_PREFIX))
+        return self.nonza(with_attributes(_TCP.error(condition, text, detail), _STREAM_PREFIX))
 
     def close(self) -> bytes:
         """See `Framing`."""
@@ -133,8 +139,8 @@ def _header_attributes(stream_id: str, sender: str, to: str | None, version: str
     return b"".join(new_attribute(name, value) for name, value in given.items() if value is not None)
 
 
-def _error_content(condition: StreamCondition, text: str) -> bytes:
+def _error_content(condition: StreamCondition, text: str, detail: bytes) -> bytes:
     content = f"<{condition.value} xmlns='{STREAMS_ERRORS}'/>"
     if text:
         content += f"<text xmlns='{STREAMS_ERRORS}' xml:lang='{LANG}'>{escape_text(text)}</text>"
-    return content.encode()
+    return content.encode() + detail

@@ -78,6 +78,22 @@ def test_error_without_text_has_none(framing: Framing) -> None:
     assert b"<text" not in framing.error(StreamCondition.RESET)
 
 
+@pytest.mark.parametrize("framing", [TCP, WEBSOCKET])
+@pytest.mark.parametrize("text", ["", "too <much>"])
+def test_error_with_a_detail_has_it_behind_everything_else(framing: Framing, text: str) -> None:
+    """RFC 6120 §4.9.4."""
+    written = framing.error(StreamCondition.UNDEFINED_CONDITION, text, b"<too-much xmlns='u:x' by='2'/>")
+    opening = framing.open(stream_id="x", sender="b.c", to=None, version="1.0")
+    if framing is WEBSOCKET:
+        (message,) = messages(written)
+        error = ElementTree.fromstring(message)
+    else:
+        (error,) = ElementTree.fromstring(opening + written + framing.close())
+    names = ["undefined-condition", "text"] if text else ["undefined-condition"]
+    assert [part.tag for part in error] == [*(f"{{{STREAMS_ERRORS}}}{n}" for n in names), "{u:x}too-much"]
+    assert error[-1].attrib == {"by": "2"}
+
+
 @pytest.mark.parametrize("condition", StreamCondition)
 def test_error_names_every_condition(condition: StreamCondition) -> None:
     (message,) = messages(WEBSOCKET.error(condition, "x"))

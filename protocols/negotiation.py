@@ -4,7 +4,7 @@ No I/O: the connection gives it what the client's stream says and the answers to
 carries out the actions that come back. `RULES` says what may happen in which state, who handles it and
 which states can follow; what is not in the table cannot happen. Handlers are pure functions, by topic:
 `negotiation_stream` (headers, TLS, faults), `negotiation_login` (SASL) and `negotiation_session`
-(registration, resource binding).
+(registration, resource binding, resumption of an earlier session).
 
 Direct TLS and WebSocket use the same table: their streams begin with other bits (`SessionBits`).
 
@@ -15,7 +15,8 @@ The connection's obligations:
    answer it was asked for. A `StreamEnded` it may report at any time.
 3. It gives the client a bounded time, and reports `StreamEnded` when that is over.
 4. After `Established` it drops the negotiation; every stanza from there on is the session's, the session
-   request of RFC 3921 §3 included.
+   request of RFC 3921 §3 included. Of a session that is resumed (XEP-0198 §5) nothing has been written then:
+   the session itself says `<resumed/>` before all else.
 """
 
 from collections.abc import Callable, Mapping
@@ -24,7 +25,7 @@ from typing import Final, NamedTuple, TypeVar, cast, final
 
 from protocols.errors import LocalProtocolError, RemoteProtocolError
 from protocols.jid import JID
-from protocols.namespaces import BIND, REGISTER, SASL, TLS
+from protocols.namespaces import BIND, REGISTER, SASL, STREAM_MANAGEMENT, TLS
 from protocols.negotiation_login import (
     abort_login,
     accept_password,
@@ -42,9 +43,13 @@ from protocols.negotiation_session import (
     answer_registration,
     begin_session,
     refuse_bind,
+    refuse_management,
+    refuse_resumption,
     refuse_stanza,
     request_bind,
     request_registration,
+    request_resumption,
+    resume_session,
 )
 from protocols.negotiation_stream import (
     COMPRESSION,
@@ -74,6 +79,8 @@ from protocols.negotiation_values import (
     PasswordVerified,
     Progress,
     RegistrationAnswered,
+    Resumed,
+    ResumeRefused,
     Setup,
     State,
     Step,
@@ -103,6 +110,8 @@ class Kind(Enum):
     RESPONSE = auto()
     ABORT = auto()
     COMPRESS = auto()
+    RESUME = auto()
+    OTHER_MANAGEMENT = auto()
     OTHER_ELEMENT = auto()
     REGISTER_REQUEST = auto()
     BIND_REQUEST = auto()
@@ -116,6 +125,8 @@ class Kind(Enum):
     REGISTRATION_ANSWERED = auto()
     BOUND = auto()
     BIND_REFUSED = auto()
+    RESUMED = auto()
+    RESUME_REFUSED = auto()
     STREAM_ENDED = auto()
 
 
@@ -155,8 +166,17 @@ _ALWAYS: Final[Mapping[Kind, Rule]] = {
     _K.RESPONSE: _rule(refuse_element),
     _K.ABORT: _rule(refuse_element),
     _K.COMPRESS: _rule(refuse_element),
+    _K.RESUME: _rule(refuse_element),
+    _K.OTHER_MANAGEMENT: _rule(refuse_element),
 }
 _ENDED: Final[Mapping[Kind, Rule]] = {_K.STREAM_ENDED: _rule(end_stream, _S.CLOSED)}
+
+
+def _unmanaged(state: State) -> Mapping[Kind, Rule]:
+    """Return what an open stream says to stream management where that has no place (XEP-0198 §3)."""
+    rule = _rule(refuse_management, state)
+    return {_K.RESUME: rule, _K.OTHER_MANAGEMENT: rule}
+
 
 # The answers of a log-in lead to its next step, to another stream, or by way of SaslFailure back.
 _LOGIN_STEPS: Final = (
@@ -175,6 +195,7 @@ RULES: Final[Mapping[State, Mapping[Kind, Rule]]] = {
     _S.WAIT_FOR_FEATURE_REQUEST: {
         **_ALWAYS,
         **_ENDED,
+        **_unmanaged(_S.WAIT_FOR_FEATURE_REQUEST),
         _K.STARTTLS: _rule(start_tls, _S.WAIT_FOR_TLS, _S.CLOSED),
         _K.AUTH: _rule(begin_login, _S.WAIT_FOR_SASL_RESPONSE, _S.WAIT_FOR_CREDENTIALS),
         _K.RESPONSE: _rule(refuse_stray_response),
@@ -191,6 +212,7 @@ RULES: Final[Mapping[State, Mapping[Kind, Rule]]] = {
     _S.WAIT_FOR_SASL_RESPONSE: {
         **_ALWAYS,
         **_ENDED,
+        **_unmanaged(_S.WAIT_FOR_SASL_RESPONSE),
         _K.AUTH: _rule(refuse_stray_response),
         _K.RESPONSE: _rule(continue_login, *_LOGIN_STEPS),
         _K.ABORT: _rule(abort_login),
@@ -213,13 +235,20 @@ RULES: Final[Mapping[State, Mapping[Kind, Rule]]] = {
     _S.WAIT_FOR_BIND: {
         **_ALWAYS,
         **_ENDED,
+        **_unmanaged(_S.WAIT_FOR_BIND),
         _K.AUTH: _rule(refuse_login_again),
         _K.BIND_REQUEST: _rule(request_bind, _S.WAIT_FOR_RESOURCE, _S.WAIT_FOR_BIND),
+        _K.RESUME: _rule(request_resumption, _S.WAIT_FOR_RESUMPTION, _S.WAIT_FOR_BIND),
     },
     _S.WAIT_FOR_RESOURCE: {
         **_ENDED,
         _K.BOUND: _rule(begin_session, _S.SESSION_ESTABLISHED),
         _K.BIND_REFUSED: _rule(refuse_bind, _S.WAIT_FOR_BIND),
+    },
+    _S.WAIT_FOR_RESUMPTION: {
+        **_ENDED,
+        _K.RESUMED: _rule(resume_session, _S.SESSION_ESTABLISHED),
+        _K.RESUME_REFUSED: _rule(refuse_resumption, _S.WAIT_FOR_BIND),
     },
     _S.SESSION_ESTABLISHED: {},
     _S.CLOSED: {},
@@ -239,6 +268,8 @@ _KINDS: Final[Mapping[type, Kind]] = {
     RegistrationAnswered: Kind.REGISTRATION_ANSWERED,
     Bound: Kind.BOUND,
     BindRefused: Kind.BIND_REFUSED,
+    Resumed: Kind.RESUMED,
+    ResumeRefused: Kind.RESUME_REFUSED,
     StreamEnded: Kind.STREAM_ENDED,
 }
 _ELEMENT_KINDS: Final[Mapping[tuple[str, str], Kind]] = {
@@ -247,6 +278,7 @@ _ELEMENT_KINDS: Final[Mapping[tuple[str, str], Kind]] = {
     (SASL, "response"): Kind.RESPONSE,
     (SASL, "abort"): Kind.ABORT,
     (COMPRESSION, "compress"): Kind.COMPRESS,
+    (STREAM_MANAGEMENT, "resume"): Kind.RESUME,
 }
 _REQUEST_KINDS: Final[Mapping[tuple[str, str], Kind]] = {
     (REGISTER, "query"): Kind.REGISTER_REQUEST,
@@ -257,7 +289,8 @@ _REQUEST_KINDS: Final[Mapping[tuple[str, str], Kind]] = {
 def kind_of(event: Input) -> Kind:
     """Return what an event is to the negotiation."""
     if isinstance(event, ElementReceived):
-        return _ELEMENT_KINDS.get((event.namespace, event.name), Kind.OTHER_ELEMENT)
+        other = Kind.OTHER_MANAGEMENT if event.namespace == STREAM_MANAGEMENT else Kind.OTHER_ELEMENT
+        return _ELEMENT_KINDS.get((event.namespace, event.name), other)
     if isinstance(event, StanzaReceived):
         return _kind_of_stanza(event.stanza)
     return _KINDS[type(event)]

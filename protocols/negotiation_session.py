@@ -1,6 +1,7 @@
-"""Negotiation handlers for the requests that come before a session: registration, resource binding.
+"""Negotiation handlers for the requests that come before a session: registration, binding, resumption.
 
-XEP-0077 §3.1.1 (registration before log-in) and RFC 6120 §7 (resource binding).
+XEP-0077 §3.1.1 (registration before log-in), RFC 6120 §7 (resource binding) and XEP-0198 §5 (resumption of
+an earlier session in place of binding).
 """
 
 from typing import Final
@@ -17,18 +18,22 @@ from protocols.negotiation_values import (
     Progress,
     RegistrationAnswered,
     RequestRegistration,
+    Resumed,
+    ResumeRefused,
+    ResumeSession,
     Send,
     Setup,
     State,
     Step,
 )
 from protocols.stanza import Stanza, build_error, build_iq_result
-from protocols.stream_events import StanzaReceived, StanzaRefused
+from protocols.stream_events import ElementReceived, StanzaReceived, StanzaRefused
 from protocols.stream_features import SessionBits, is_offered, outstanding_features
+from protocols.stream_management import Resume, failed, parse_nonza
 from protocols.xml_text import escape_text
 
-# A client that registers and then binds needs three; the rest are for names that are taken and for
-# resources that are refused. What wants more is guessing.
+# A client that registers and then binds needs three, one whose earlier session is gone a fourth; the rest are
+# for names that are taken and for resources that are refused. What wants more is guessing.
 REQUESTS_MAX: Final = 10
 
 _RESOURCE: Final = f"{{{BIND}}}bind/{{{BIND}}}resource"
@@ -67,12 +72,7 @@ def request_bind(setup: Setup, progress: Progress, event: StanzaReceived) -> Ste
 def begin_session(setup: Setup, progress: Progress, event: Bound) -> Step:
     """Tell the client its full JID, and hand the stream over to its session."""
     request = _pending_bind(progress)
-    bound = progress._replace(
-        state=State.SESSION_ESTABLISHED, bits=progress.bits | SessionBits.BOUND, bind_request=None
-    )
-    outstanding = outstanding_features(setup.features, bound.bits)
-    if outstanding or event.jid.bare_jid != progress.account:
-        raise LocalProtocolError(f"cannot begin a session of {event.jid}, outstanding: {outstanding}")
+    bound = _established(setup, progress, event.jid)
     payload = f"<bind xmlns='{BIND}'><jid>{escape_text(event.jid.full)}</jid></bind>".encode()
     result = setup.framing.stanza(build_iq_result(request, payload))
     return Step(bound, (Send(result), Established(event.jid)))
@@ -82,6 +82,35 @@ def refuse_bind(setup: Setup, progress: Progress, event: BindRefused) -> Step:
     """Tell the client that it cannot have the resource; it may ask for another."""
     refused = progress._replace(state=State.WAIT_FOR_BIND, bind_request=None)
     return _answer_error(setup, refused, _pending_bind(progress), event.error)
+
+
+def request_resumption(setup: Setup, progress: Progress, event: ElementReceived) -> Step:
+    """Ask for the earlier session that the client wants to go on with."""
+    assert progress.account is not None, "the state of binding follows authentication"
+    counted = _count_request(progress)
+    try:
+        request = parse_nonza(event)
+    except StanzaError as error:
+        return _refuse_management(setup, counted, error.condition)
+    assert isinstance(request, Resume), "the table knows it by its name"
+    waiting = counted._replace(state=State.WAIT_FOR_RESUMPTION)
+    return Step(waiting, (ResumeSession(progress.account, request.previd, request.h),))
+
+
+def resume_session(setup: Setup, progress: Progress, event: Resumed) -> Step:
+    """Hand the stream over to the earlier session, which alone knows what the client is to be told."""
+    return Step(_established(setup, progress, event.jid), (Established(event.jid),))
+
+
+def refuse_resumption(setup: Setup, progress: Progress, event: ResumeRefused) -> Step:
+    """Tell the client that its earlier session is gone; it may bind a resource (XEP-0198 §5)."""
+    refused = progress._replace(state=State.WAIT_FOR_BIND)
+    return _refuse_management(setup, refused, event.condition, event.h)
+
+
+def refuse_management(setup: Setup, progress: Progress, _event: ElementReceived) -> Step:
+    """Refuse stream management where it has no place; the stream goes on (XEP-0198 §3, §6)."""
+    return _refuse_management(setup, _count_request(progress), StanzaCondition.UNEXPECTED_REQUEST)
 
 
 def refuse_stanza(_setup: Setup, _progress: Progress, _event: StanzaReceived | StanzaRefused) -> Step:
@@ -106,6 +135,21 @@ def _requested_jid(setup: Setup, progress: Progress, request: Stanza) -> JID:
         raise StanzaError(StanzaCondition.BAD_REQUEST, str(error)) from error
 
 
+def _established(setup: Setup, progress: Progress, jid: JID) -> Progress:
+    """Return the end of the negotiation.
+
+    Raises:
+        LocalProtocolError: If this stream cannot be that session's: a fault of the connection.
+    """
+    established = progress._replace(
+        state=State.SESSION_ESTABLISHED, bits=progress.bits | SessionBits.BOUND, bind_request=None
+    )
+    outstanding = outstanding_features(setup.features, established.bits)
+    if outstanding or jid.bare_jid != progress.account:
+        raise LocalProtocolError(f"cannot begin a session of {jid}, outstanding: {outstanding}")
+    return established
+
+
 def _pending_bind(progress: Progress) -> Stanza:
     assert progress.bind_request is not None, "a resource is claimed for a request"
     return progress.bind_request
@@ -119,3 +163,9 @@ def _count_request(progress: Progress) -> Progress:
 
 def _answer_error(setup: Setup, progress: Progress, request: Stanza, error: StanzaError) -> Step:
     return Step(progress, (Send(setup.framing.stanza(build_error(request, error))),))
+
+
+def _refuse_management(
+    setup: Setup, progress: Progress, condition: StanzaCondition, h: int | None = None
+) -> Step:
+    return Step(progress, (Send(setup.framing.nonza(failed(condition, h))),))

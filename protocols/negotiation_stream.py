@@ -70,13 +70,13 @@ def report_fault(_setup: Setup, _progress: Progress, event: StreamFailed) -> Ste
 
 def end_stream(setup: Setup, progress: Progress, event: StreamEnded) -> Step:
     """End the stream for the connection's reasons."""
-    return fail_stream(setup, progress, RemoteProtocolError(event.condition, event.text))
+    return fail_stream(setup, progress, RemoteProtocolError(event.condition, event.text), event.detail)
 
 
-def fail_stream(setup: Setup, progress: Progress, error: RemoteProtocolError) -> Step:
+def fail_stream(setup: Setup, progress: Progress, error: RemoteProtocolError, detail: bytes = b"") -> Step:
     """Send a stream error and close; a header must come first even then (RFC 6120 §4.9.1.2)."""
     opening = b"" if progress.header_sent else _header(setup, None)
-    data = opening + setup.framing.error(error.condition, error.text) + setup.framing.close()
+    data = opening + setup.framing.error(error.condition, error.text, detail) + setup.framing.close()
     closed = progress._replace(state=State.CLOSED, attempt=None, bind_request=None, header_sent=True)
     return Step(closed, (Send(data), CloseStream()))
 

@@ -1,7 +1,7 @@
 """The values of stream negotiation: its states, what happens to it, what it wants done.
 
 Used by `negotiation`, by the handlers of its table and by the connection that drives it. The states are
-those of RFC 6120's order of things: stream, TLS, stream, SASL, stream, resource.
+those of RFC 6120's order of things: stream, TLS, stream, SASL, stream, resource (or an earlier session).
 """
 
 from collections.abc import Callable
@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import NamedTuple, final
 
-from protocols.conditions import SaslCondition, StreamCondition
+from protocols.conditions import SaslCondition, StanzaCondition, StreamCondition
 from protocols.errors import StanzaError
 from protocols.framing import Framing
 from protocols.jid import JID
@@ -33,6 +33,7 @@ class State(Enum):
     WAIT_FOR_REGISTRATION = "wait_for_registration"
     WAIT_FOR_BIND = "wait_for_bind"
     WAIT_FOR_RESOURCE = "wait_for_resource"
+    WAIT_FOR_RESUMPTION = "wait_for_resumption"
     SESSION_ESTABLISHED = "session_established"
     CLOSED = "closed"
 
@@ -45,6 +46,7 @@ WAITING_STATES = frozenset(
         State.WAIT_FOR_PASSWORD_CHECK,
         State.WAIT_FOR_REGISTRATION,
         State.WAIT_FOR_RESOURCE,
+        State.WAIT_FOR_RESUMPTION,
     }
 )
 
@@ -116,11 +118,40 @@ class BindRefused:
 
 @final
 @dataclass(frozen=True, slots=True)
+class Resumed:
+    """The earlier session goes on with this stream; it tells the client so itself."""
+
+    jid: JID
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class ResumeRefused:
+    """The earlier session cannot be had; the client may bind a resource instead.
+
+    Attributes:
+        condition: Why.
+        h: How many stanzas of the client that session had handled, where that is known (XEP-0198 §5).
+    """
+
+    condition: StanzaCondition
+    h: int | None = None
+
+
+@final
+@dataclass(frozen=True, slots=True)
 class StreamEnded:
-    """We end the stream for a reason outside it: a time-out, the server's stop, too many log-ins."""
+    """We end the stream for a reason outside it: a time-out, the server's stop, too many log-ins.
+
+    Attributes:
+        condition: What the client is told.
+        text: The same for people.
+        detail: The same as an element of the application (RFC 6120 §4.9.4).
+    """
 
     condition: StreamCondition
     text: str = ""
+    detail: bytes = b""
 
 
 Answer = (
@@ -133,6 +164,8 @@ Answer = (
     | RegistrationAnswered
     | Bound
     | BindRefused
+    | Resumed
+    | ResumeRefused
     | StreamEnded
 )
 Input = Event | Answer
@@ -211,6 +244,25 @@ class BindResource:
 
 @final
 @dataclass(frozen=True, slots=True)
+class ResumeSession:
+    """Give this stream to an earlier session of the account; report `Resumed` or `ResumeRefused`.
+
+    A client that claims to have handled more than it was sent is answered by a `StreamEnded` with
+    undefined-condition and the detail that XEP-0198 §6 asks for.
+
+    Attributes:
+        account: Whose stream it is, and whose session it must be.
+        previd: The session's SM-ID, as the client says.
+        h: How many stanzas of that session the client has handled, modulo 2**32.
+    """
+
+    account: JID
+    previd: str
+    h: int
+
+
+@final
+@dataclass(frozen=True, slots=True)
 class Established:
     """The stream belongs to the session of this full JID; the negotiation is over and can be dropped."""
 
@@ -232,6 +284,7 @@ Action = (
     | RestartStream
     | RequestRegistration
     | BindResource
+    | ResumeSession
     | Established
     | CloseStream
 )

@@ -9,7 +9,16 @@ from collections.abc import Iterable
 from enum import Flag, auto
 from typing import Final, NamedTuple
 
-from protocols.namespaces import BIND, PRE_APPROVAL, REGISTER_FEATURE, ROSTER_VERSIONING, SASL, SESSION, TLS
+from protocols.namespaces import (
+    BIND,
+    PRE_APPROVAL,
+    REGISTER_FEATURE,
+    ROSTER_VERSIONING,
+    SASL,
+    SESSION,
+    STREAM_MANAGEMENT,
+    TLS,
+)
 from protocols.sasl.mechanisms import MECHANISMS
 
 
@@ -113,6 +122,8 @@ def _informational(name: str, advertisement: str) -> StreamFeature:
 SESSION_REQUEST: Final = _informational("session", f"<session xmlns='{SESSION}'><optional/></session>")
 ROSTER_VERSIONS: Final = _informational("ver", f"<ver xmlns='{ROSTER_VERSIONING}'/>")
 PRE_APPROVED_SUBSCRIPTIONS: Final = _informational("sub", f"<sub xmlns='{PRE_APPROVAL}'/>")
+# Resumed here in place of binding, or enabled in the session (XEP-0198); a stream can do without.
+MANAGED_SESSIONS: Final = _informational("sm", f"<sm xmlns='{STREAM_MANAGEMENT}'/>")
 
 # What a client's stream is offered, in the order in which XEP-0170 recommends to negotiate.
 CLIENT_FEATURES: Final = (
@@ -124,4 +135,5 @@ CLIENT_FEATURES: Final = (
     SESSION_REQUEST,
     ROSTER_VERSIONS,
     PRE_APPROVED_SUBSCRIPTIONS,
+    MANAGED_SESSIONS,
 )

@@ -5,6 +5,7 @@ from base64 import b64encode
 from collections.abc import Iterable
 from xml.etree import ElementTree as ET
 
+from protocols.conditions import StanzaCondition
 from protocols.framing import Framing, TcpFraming
 from protocols.jid import JID, parse_jid
 from protocols.namespaces import CLIENT, XML
@@ -22,6 +23,9 @@ from protocols.negotiation_values import (
     PasswordRefused,
     PasswordVerified,
     RestartStream,
+    Resumed,
+    ResumeRefused,
+    ResumeSession,
     Send,
     Setup,
     StartTls,
@@ -52,6 +56,8 @@ BIND_BALCONY = (
     "<iq type='set' id='b1'><bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'>"
     "<resource>balcony</resource></bind></iq>"
 )
+RESUME = "<resume xmlns='urn:xmpp:sm:3' previd='some-long-sm-id' h='7'/>"
+ENABLE = "<enable xmlns='urn:xmpp:sm:3' resume='true'/>"
 REGISTER = "<iq type='get' id='r1'><query xmlns='jabber:iq:register'/></iq>"
 MESSAGE = "<message to='romeo@example.net'><body>hi</body></message>"
 
@@ -171,7 +177,7 @@ def drive(negotiation: Negotiation, *events: Input) -> list[Action]:
 class FakeConnection:
     """A connection without a socket: it does at once what the negotiation asks for.
 
-    Its store knows Juliet; TLS always comes about; every resource is free.
+    Its store knows Juliet; TLS always comes about; every resource is free; one earlier session is known.
     """
 
     def __init__(self, setup: Setup, stream: XMLStream | WebSocketStream | None = None) -> None:
@@ -223,6 +229,10 @@ class FakeConnection:
                 self.stream.authenticated()
             case BindResource():
                 return Bound(action.jid)
+            case ResumeSession():
+                is_known = action.previd == "some-long-sm-id"
+                resumed = Resumed(action.account.with_resource("balcony"))
+                return resumed if is_known else ResumeRefused(StanzaCondition.ITEM_NOT_FOUND)
             case Established():
                 self.session = action.jid
             case CloseStream():

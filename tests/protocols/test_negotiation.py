@@ -25,6 +25,8 @@ from protocols.negotiation_values import (
     PasswordRefused,
     PasswordVerified,
     RegistrationAnswered,
+    Resumed,
+    ResumeRefused,
     Send,
     Setup,
     State,
@@ -43,11 +45,13 @@ from tests.protocols.negotiation_support import (
     BIND,
     CLEAR_ALLOWED,
     DIRECT_TLS,
+    ENABLE,
     JULIET,
     KEYS,
     MESSAGE,
     PASSWORD,
     REGISTER,
+    RESUME,
     STARTTLS,
     TLS_REQUIRED,
     FakeConnection,
@@ -78,7 +82,9 @@ SAMPLES: dict[Kind, Input] = {
     Kind.COMPRESS: received(
         "<compress xmlns='http://jabber.org/protocol/compress'><method>zlib</method></compress>"
     ),
-    Kind.OTHER_ELEMENT: received("<enable xmlns='urn:xmpp:sm:3'/>"),
+    Kind.RESUME: received(RESUME),
+    Kind.OTHER_MANAGEMENT: received(ENABLE),
+    Kind.OTHER_ELEMENT: received("<active xmlns='urn:xmpp:csi:0'/>"),
     Kind.REGISTER_REQUEST: received(REGISTER),
     Kind.BIND_REQUEST: received(BIND),
     Kind.OTHER_STANZA: received(MESSAGE),
@@ -91,6 +97,8 @@ SAMPLES: dict[Kind, Input] = {
     Kind.REGISTRATION_ANSWERED: RegistrationAnswered(build_iq(to=None, sender=None, type="result", id="r1")),
     Kind.BOUND: Bound(BALCONY),
     Kind.BIND_REFUSED: BindRefused(StanzaError(StanzaCondition.CONFLICT)),
+    Kind.RESUMED: Resumed(BALCONY),
+    Kind.RESUME_REFUSED: ResumeRefused(StanzaCondition.ITEM_NOT_FOUND, 7),
     Kind.STREAM_ENDED: StreamEnded(StreamCondition.CONNECTION_TIMEOUT),
 }
 
@@ -100,7 +108,12 @@ def reached(state: State) -> Negotiation:
     match state:
         case State.WAIT_FOR_STREAM:
             return Negotiation(make_setup(BITS))
-        case State.WAIT_FOR_BIND | State.WAIT_FOR_RESOURCE | State.SESSION_ESTABLISHED:
+        case (
+            State.WAIT_FOR_BIND
+            | State.WAIT_FOR_RESOURCE
+            | State.WAIT_FOR_RESUMPTION
+            | State.SESSION_ESTABLISHED
+        ):
             negotiation = authenticated(BITS)
         case _:
             negotiation = opened(BITS)
@@ -115,6 +128,7 @@ WAY_FROM_OPEN_STREAM: dict[State, tuple[Input, ...]] = {
     State.WAIT_FOR_PASSWORD_CHECK: (PLAIN, CredentialsFound(KEYS)),
     State.WAIT_FOR_REGISTRATION: (received(REGISTER),),
     State.WAIT_FOR_RESOURCE: (received(BIND),),
+    State.WAIT_FOR_RESUMPTION: (received(RESUME),),
     State.SESSION_ESTABLISHED: (received(BIND), Bound(BALCONY)),
     State.CLOSED: (StreamClosed(),),
 }
@@ -130,36 +144,42 @@ COLUMNS = {
     "passwd": State.WAIT_FOR_PASSWORD_CHECK,
     "regist": State.WAIT_FOR_REGISTRATION,
     "resrc": State.WAIT_FOR_RESOURCE,
+    "resume": State.WAIT_FOR_RESUMPTION,
     "est": State.SESSION_ESTABLISHED,
     "closed": State.CLOSED,
 }
 
 # What comes of each event in each state. A state's name: that state is next. With a condition: a stream
-# error (and closed), a SASL failure or a TLS failure. "!": cannot happen, our own fault. "-": ignored.
+# error (and closed), a SASL failure, a TLS failure, or the next state and a failure of stream management.
+# "!": cannot happen, our own fault. "-": ignored.
 MATRIX = """
-state                   stream           feature           sasl              bind             tls    creds   passwd  regist  resrc est closed
-STREAM_OPENED           feature          E:bad-format      E:bad-format      E:bad-format     !      !       !       !       !     !   -
-STREAM_CLOSED           closed           closed            closed            closed           !      !       !       !       !     !   -
-STREAM_FAILED           E:not-well-formed E:not-well-formed E:not-well-formed E:not-well-formed !    !       !       !       !     !   -
-STARTTLS                T:failure        tls               T:failure         T:failure        !      !       !       !       !     !   -
-AUTH                    E:unsupported    creds             S:malformed       E:policy         !      !       !       !       !     !   -
-RESPONSE                E:unsupported    S:malformed       S:malformed       E:unsupported    !      !       !       !       !     !   -
-ABORT                   E:unsupported    S:aborted         S:aborted         E:unsupported    !      !       !       !       !     !   -
-COMPRESS                E:unsupported    feature           E:unsupported     E:unsupported    !      !       !       !       !     !   -
-OTHER_ELEMENT           E:unsupported    E:unsupported     E:unsupported     E:unsupported    !      !       !       !       !     !   -
-REGISTER_REQUEST        E:not-authorized regist            E:not-authorized  E:not-authorized !      !       !       !       !     !   -
-BIND_REQUEST            E:not-authorized E:not-authorized  E:not-authorized  resrc            !      !       !       !       !     !   -
-OTHER_STANZA            E:not-authorized E:not-authorized  E:not-authorized  E:not-authorized !      !       !       !       !     !   -
-TLS_ESTABLISHED         !                !                 !                 !                stream !       !       !       !     !   -
-CREDENTIALS_FOUND       !                !                 !                 !                !      passwd  !       !       !     !   -
-CREDENTIALS_MISSING     !                !                 !                 !                !      passwd  !       !       !     !   -
-CREDENTIALS_UNAVAILABLE !                !                 !                 !                !      S:temporary !   !       !     !   -
-PASSWORD_VERIFIED       !                !                 !                 !                !      !       stream  !       !     !   -
-PASSWORD_REFUSED        !                !                 !                 !                !      !       S:not-authorized ! !  !   -
-REGISTRATION_ANSWERED   !                !                 !                 !                !      !       !       feature !     !   -
-BOUND                   !                !                 !                 !                !      !       !       !       est   !   -
-BIND_REFUSED            !                !                 !                 !                !      !       !       !       bind  !   -
-STREAM_ENDED            E:connection-timeout E:connection-timeout E:connection-timeout E:connection-timeout closed E:connection-timeout E:connection-timeout E:connection-timeout E:connection-timeout ! -
+state                   stream               feature              sasl                 bind                 tls    creds       passwd           regist  resrc resume           est closed
+STREAM_OPENED           feature              E:bad-format         E:bad-format         E:bad-format         !      !           !                !       !     !                !   -
+STREAM_CLOSED           closed               closed               closed               closed               !      !           !                !       !     !                !   -
+STREAM_FAILED           E:not-well-formed    E:not-well-formed    E:not-well-formed    E:not-well-formed    !      !           !                !       !     !                !   -
+STARTTLS                T:failure            tls                  T:failure            T:failure            !      !           !                !       !     !                !   -
+AUTH                    E:unsupported        creds                S:malformed          E:policy             !      !           !                !       !     !                !   -
+RESPONSE                E:unsupported        S:malformed          S:malformed          E:unsupported        !      !           !                !       !     !                !   -
+ABORT                   E:unsupported        S:aborted            S:aborted            E:unsupported        !      !           !                !       !     !                !   -
+COMPRESS                E:unsupported        feature              E:unsupported        E:unsupported        !      !           !                !       !     !                !   -
+RESUME                  E:unsupported        M:feature:unexpected M:sasl:unexpected    resume               !      !           !                !       !     !                !   -
+OTHER_MANAGEMENT        E:unsupported        M:feature:unexpected M:sasl:unexpected    M:bind:unexpected    !      !           !                !       !     !                !   -
+OTHER_ELEMENT           E:unsupported        E:unsupported        E:unsupported        E:unsupported        !      !           !                !       !     !                !   -
+REGISTER_REQUEST        E:not-authorized     regist               E:not-authorized     E:not-authorized     !      !           !                !       !     !                !   -
+BIND_REQUEST            E:not-authorized     E:not-authorized     E:not-authorized     resrc                !      !           !                !       !     !                !   -
+OTHER_STANZA            E:not-authorized     E:not-authorized     E:not-authorized     E:not-authorized     !      !           !                !       !     !                !   -
+TLS_ESTABLISHED         !                    !                    !                    !                    stream !           !                !       !     !                !   -
+CREDENTIALS_FOUND       !                    !                    !                    !                    !      passwd      !                !       !     !                !   -
+CREDENTIALS_MISSING     !                    !                    !                    !                    !      passwd      !                !       !     !                !   -
+CREDENTIALS_UNAVAILABLE !                    !                    !                    !                    !      S:temporary !                !       !     !                !   -
+PASSWORD_VERIFIED       !                    !                    !                    !                    !      !           stream           !       !     !                !   -
+PASSWORD_REFUSED        !                    !                    !                    !                    !      !           S:not-authorized !       !     !                !   -
+REGISTRATION_ANSWERED   !                    !                    !                    !                    !      !           !                feature !     !                !   -
+BOUND                   !                    !                    !                    !                    !      !           !                !       est   !                !   -
+BIND_REFUSED            !                    !                    !                    !                    !      !           !                !       bind  !                !   -
+RESUMED                 !                    !                    !                    !                    !      !           !                !       !     est              !   -
+RESUME_REFUSED          !                    !                    !                    !                    !      !           !                !       !     M:bind:not-found !   -
+STREAM_ENDED            E:connection-timeout E:connection-timeout E:connection-timeout E:connection-timeout closed E:connection-timeout E:connection-timeout E:connection-timeout E:connection-timeout E:connection-timeout !   -
 """  # noqa: E501 - a table
 
 CONDITIONS = {
@@ -167,6 +187,8 @@ CONDITIONS = {
     "policy": "policy-violation",
     "malformed": "malformed-request",
     "temporary": "temporary-auth-failure",
+    "unexpected": "unexpected-request",
+    "not-found": "item-not-found",
 }
 CELLS = [
     (Kind[kind], COLUMNS[column], cell)
@@ -208,6 +230,11 @@ def assert_outcome(negotiation: Negotiation, actions: list[Action], outcome: str
     elif outcome == "T":
         assert written.endswith("<failure xmlns='urn:ietf:params:xml:ns:xmpp-tls'/></stream:stream>")
         assert negotiation.state is State.CLOSED
+    elif outcome == "M":
+        state, _, name = condition.partition(":")
+        assert written.startswith("<failed xmlns='urn:xmpp:sm:3'")
+        assert f"><{CONDITIONS[name]} xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></failed>" in written
+        assert negotiation.state is COLUMNS[state]
     else:
         assert negotiation.state is COLUMNS[outcome]
         assert "urn:ietf:params:xml:ns:xmpp-streams" not in written
@@ -239,9 +266,14 @@ def test_what_only_looks_like_a_request_is_a_stanza_like_any_other(xml: str) -> 
     assert kind_of(received(xml)) is Kind.OTHER_STANZA
 
 
-@pytest.mark.parametrize("name", ["starttls", "auth", "response", "abort", "compress"])
+@pytest.mark.parametrize("name", ["starttls", "auth", "response", "abort", "compress", "resume", "enable"])
 def test_an_element_in_another_namespace_is_another_element(name: str) -> None:
     assert kind_of(received(f"<{name} xmlns='urn:example'/>")) is Kind.OTHER_ELEMENT
+
+
+@pytest.mark.parametrize("name", ["enable", "r", "a", "enabled", "resumed", "failed", "sm", "x"])
+def test_whatever_else_stream_management_has_is_of_one_kind(name: str) -> None:
+    assert kind_of(received(f"<{name} xmlns='urn:xmpp:sm:3'/>")) is Kind.OTHER_MANAGEMENT
 
 
 def test_waiting_states_take_nothing_from_the_client() -> None:

@@ -23,6 +23,9 @@ from protocols.negotiation_values import (
     RegistrationAnswered,
     RequestRegistration,
     RestartStream,
+    Resumed,
+    ResumeRefused,
+    ResumeSession,
     StartTls,
     State,
     StreamEnded,
@@ -35,11 +38,13 @@ from protocols.stream_features import SessionBits
 from tests.protocols.negotiation_support import (
     BIND,
     BIND_BALCONY,
+    ENABLE,
     JULIET,
     KEYS,
     MESSAGE,
     PASSWORD,
     REGISTER,
+    RESUME,
     STARTTLS,
     FakeConnection,
     auth,
@@ -67,7 +72,10 @@ SAYINGS: list[Input] = [
     response(b""),
     received("<abort xmlns='urn:ietf:params:xml:ns:xmpp-sasl'/>"),
     received("<compress xmlns='http://jabber.org/protocol/compress'/>"),
-    received("<enable xmlns='urn:xmpp:sm:3'/>"),
+    received(ENABLE),
+    received(RESUME),
+    received(RESUME.replace("'7'", "'-7'")),
+    received("<r xmlns='urn:xmpp:sm:3'/>"),
     received(REGISTER),
     received(BIND.replace("'set'", "'get'")),
     received(MESSAGE),
@@ -88,6 +96,12 @@ ANSWERS: dict[type, list[Input]] = {
         Bound(JULIET.with_resource("balcony")),
         BindRefused(StanzaError(StanzaCondition.CONFLICT)),
     ],
+    ResumeSession: [
+        Resumed(JULIET.with_resource("balcony")),
+        ResumeRefused(StanzaCondition.ITEM_NOT_FOUND),
+        ResumeRefused(StanzaCondition.ITEM_NOT_FOUND, 2**32 + 1),
+        StreamEnded(StreamCondition.UNDEFINED_CONDITION, "", b"<handled-count-too-high/>"),
+    ],
 }
 TIMEOUT = StreamEnded(StreamCondition.CONNECTION_TIMEOUT)
 EVERYTHING = [*SAYINGS, TIMEOUT, *(answer for answers in ANSWERS.values() for answer in answers)]
@@ -102,7 +116,7 @@ SENSIBLE: dict[State, list[Input]] = {
     State.WAIT_FOR_STREAM: [header()],
     State.WAIT_FOR_FEATURE_REQUEST: [PLAIN, received(STARTTLS), auth("SCRAM-SHA-1", b"n,,n=juliet,r=fyko")],
     State.WAIT_FOR_SASL_RESPONSE: [response(b"c=biws,r=fykononce-1,p=AAAA")],
-    State.WAIT_FOR_BIND: [received(BIND), received(BIND_BALCONY)],
+    State.WAIT_FOR_BIND: [received(BIND), received(BIND_BALCONY), received(RESUME)],
 }
 NONSENSE_OF_TEN = 1
 OVER = {State.CLOSED, State.SESSION_ESTABLISHED}
@@ -149,7 +163,7 @@ def test_negotiation_driven_as_it_asks_never_fails_and_needs_login_and_binding(
         assert done[-1] in {CloseStream, Established}
     if state is State.SESSION_ESTABLISHED:
         assert done.index(FetchCredentials) < done.index(VerifyPassword) < done.index(RestartStream)
-        assert done.index(RestartStream) < done.index(BindResource)
+        assert done.index(RestartStream) < min(map(done.index, {BindResource, ResumeSession} & set(done)))
         assert SessionBits.LOGIN_ALLOWED in bits or StartTls in done
 
 
@@ -183,7 +197,8 @@ def test_negotiation_given_anything_raises_nothing_but_our_own_fault(
         assert before is not State.CLOSED or actions == []
         asked |= {type(action) for action in actions}
     if negotiation.state is State.SESSION_ESTABLISHED:
-        assert {FetchCredentials, RestartStream, BindResource, Established} <= asked
+        assert {FetchCredentials, RestartStream, Established} <= asked
+        assert asked & {BindResource, ResumeSession}
 
 
 HEADER = (
@@ -198,6 +213,9 @@ FRAGMENTS = [
     "<auth xmlns='urn:ietf:params:xml:ns:xmpp-sasl' mechanism='SCRAM-SHA-1'>biwsbj1qdWxpZXQscj1meWtv</auth>",
     "<response xmlns='urn:ietf:params:xml:ns:xmpp-sasl'/>",
     BIND,
+    RESUME,
+    RESUME.replace("long", "other"),
+    ENABLE,
     REGISTER,
     MESSAGE,
     "</stream:stream>",

@@ -1,8 +1,8 @@
-"""What comes between log-in and session: registration before, binding after."""
+"""What comes between log-in and session: registration before, binding or resumption after."""
 
 import pytest
 
-from protocols.conditions import StanzaCondition
+from protocols.conditions import StanzaCondition, StreamCondition
 from protocols.errors import LocalProtocolError, StanzaError
 from protocols.jid import parse_jid
 from protocols.negotiation import Negotiation
@@ -17,8 +17,12 @@ from protocols.negotiation_values import (
     PasswordVerified,
     RegistrationAnswered,
     RequestRegistration,
+    Resumed,
+    ResumeRefused,
+    ResumeSession,
     Send,
     State,
+    StreamEnded,
 )
 from protocols.stanza import build_iq
 from protocols.stream_events import StanzaReceived
@@ -27,10 +31,12 @@ from tests.protocols.negotiation_support import (
     BIND,
     BIND_BALCONY,
     CLEAR_ALLOWED,
+    ENABLE,
     JULIET,
     KEYS,
     PASSWORD,
     REGISTER,
+    RESUME,
     TLS_REQUIRED,
     auth,
     authenticated,
@@ -40,6 +46,7 @@ from tests.protocols.negotiation_support import (
     opened,
     others,
     received,
+    response,
     sent,
 )
 
@@ -201,3 +208,114 @@ def test_registration_and_login_on_one_stream() -> None:
     drive(negotiation, auth("PLAIN", f"\0juliet\0{PASSWORD}".encode()), CredentialsFound(KEYS))
     drive(negotiation, PasswordVerified(), header())
     assert negotiation.state is State.WAIT_FOR_BIND
+
+
+def failed(condition: str, attributes: str = "") -> bytes:
+    return (
+        f"<failed xmlns='urn:xmpp:sm:3'{attributes}>"
+        f"<{condition} xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></failed>"
+    ).encode()
+
+
+def test_resumption_asks_for_the_session_and_leaves_all_words_to_it() -> None:
+    negotiation = authenticated()
+    assert negotiation.receive(received(RESUME)) == [ResumeSession(JULIET, "some-long-sm-id", 7)]
+    assert negotiation.is_waiting
+    assert negotiation.receive(Resumed(BALCONY)) == [Established(BALCONY)]
+    assert negotiation.state is State.SESSION_ESTABLISHED
+
+
+@pytest.mark.parametrize(("h", "attributes"), [(None, ""), (0, " h='0'"), (2**32 + 7, " h='7'")])
+def test_resumption_refused_may_be_followed_by_binding(h: int | None, attributes: str) -> None:
+    negotiation = authenticated()
+    negotiation.receive(received(RESUME))
+    refused = ResumeRefused(StanzaCondition.ITEM_NOT_FOUND, h)
+    assert negotiation.receive(refused) == [Send(failed("item-not-found", attributes))]
+    assert negotiation.state is State.WAIT_FOR_BIND
+    drive(negotiation, received(BIND_BALCONY))
+    assert others(negotiation.receive(Bound(BALCONY))) == [Established(BALCONY)]
+
+
+def test_resumption_refused_may_be_followed_by_another() -> None:
+    negotiation = authenticated()
+    drive(negotiation, received(RESUME), ResumeRefused(StanzaCondition.ITEM_NOT_FOUND))
+    assert others(negotiation.receive(received(RESUME))) == [ResumeSession(JULIET, "some-long-sm-id", 7)]
+
+
+def test_resumption_with_a_count_too_high_ends_the_stream_with_the_detail() -> None:
+    negotiation = authenticated()
+    negotiation.receive(received(RESUME))
+    detail = b"<handled-count-too-high xmlns='urn:xmpp:sm:3' h='7' send-count='6'/>"
+    actions = negotiation.receive(StreamEnded(StreamCondition.UNDEFINED_CONDITION, "Only 6.", detail))
+    assert (
+        sent(actions)
+        == (
+            b"<stream:error><undefined-condition xmlns='urn:ietf:params:xml:ns:xmpp-streams'/>"
+            b"<text xmlns='urn:ietf:params:xml:ns:xmpp-streams' xml:lang='en'>Only 6.</text>" + detail
+        )
+        + b"</stream:error></stream:stream>"
+    )
+    assert others(actions) == [CloseStream()]
+
+
+@pytest.mark.parametrize(
+    "xml",
+    [
+        "<resume xmlns='urn:xmpp:sm:3' previd='x'/>",
+        "<resume xmlns='urn:xmpp:sm:3' previd='x' h='-1'/>",
+        "<resume xmlns='urn:xmpp:sm:3' previd='x' h='4294967296'/>",
+        "<resume xmlns='urn:xmpp:sm:3' h='1'/>",
+        f"<resume xmlns='urn:xmpp:sm:3' previd='{'x' * 4001}' h='1'/>",
+    ],
+    ids=lambda xml: xml[:60],
+)
+def test_resumption_that_is_malformed_is_a_bad_request_and_may_be_tried_again(xml: str) -> None:
+    negotiation = authenticated()
+    assert negotiation.receive(received(xml)) == [Send(failed("bad-request"))]
+    assert negotiation.state is State.WAIT_FOR_BIND
+    assert negotiation.receive(received(RESUME)) == [ResumeSession(JULIET, "some-long-sm-id", 7)]
+
+
+def test_resumption_of_a_session_of_another_account_cannot_begin() -> None:
+    negotiation = authenticated()
+    negotiation.receive(received(RESUME))
+    with pytest.raises(LocalProtocolError):
+        negotiation.receive(Resumed(parse_jid("romeo@im.example.com/orchard")))
+    assert negotiation.state is State.WAIT_FOR_RESUMPTION
+
+
+@pytest.mark.parametrize("begun", [False, True], ids=["nothing-begun", "login-begun"])
+@pytest.mark.parametrize("xml", [RESUME, ENABLE, "<r xmlns='urn:xmpp:sm:3'/>", "<x xmlns='urn:xmpp:sm:3'/>"])
+def test_stream_management_before_login_is_unexpected_and_login_goes_on(xml: str, begun: bool) -> None:
+    negotiation = opened()
+    login = [auth("PLAIN"), response(f"\0juliet\0{PASSWORD}".encode())]
+    drive(negotiation, *login[:begun])
+    assert negotiation.receive(received(xml)) == [Send(failed("unexpected-request"))]
+    drive(negotiation, *login[begun:], CredentialsFound(KEYS), PasswordVerified(), header())
+    assert negotiation.state is State.WAIT_FOR_BIND
+
+
+@pytest.mark.parametrize("xml", [ENABLE, "<a xmlns='urn:xmpp:sm:3' h='1'/>"])
+def test_stream_management_before_binding_is_unexpected_and_binding_goes_on(xml: str) -> None:
+    negotiation = authenticated()
+    assert negotiation.receive(received(xml)) == [Send(failed("unexpected-request"))]
+    assert negotiation.receive(received(BIND_BALCONY)) == [BindResource(BALCONY)]
+
+
+@pytest.mark.parametrize("xml", [RESUME, RESUME.replace("'7'", "''"), ENABLE])
+def test_stream_management_tried_too_often_closes_the_stream(xml: str) -> None:
+    negotiation = authenticated()
+    for _ in range(REQUESTS_MAX):
+        negotiation.receive(received(xml))
+        if negotiation.is_waiting:
+            negotiation.receive(ResumeRefused(StanzaCondition.ITEM_NOT_FOUND))
+    actions = negotiation.receive(received(xml))
+    assert b"<policy-violation " in sent(actions)
+    assert others(actions) == [CloseStream()]
+
+
+def test_stream_management_before_login_tried_too_often_closes_the_stream() -> None:
+    negotiation = opened()
+    for _ in range(REQUESTS_MAX):
+        assert negotiation.receive(received(ENABLE)) == [Send(failed("unexpected-request"))]
+    assert b"<policy-violation " in sent(negotiation.receive(received(ENABLE)))

@@ -149,6 +149,12 @@ def test_error_on_an_open_stream_has_no_second_header() -> None:
     assert "<stream:stream " not in written
 
 
+def test_end_with_a_detail_says_it_behind_the_text() -> None:
+    detail = b"<handled-count-too-high xmlns='urn:xmpp:sm:3' h='10' send-count='8'/>"
+    ended = StreamEnded(StreamCondition.UNDEFINED_CONDITION, "You acknowledged 10 stanzas.", detail)
+    assert b"stanzas.</text>" + detail + b"</stream:error></stream:stream>" in sent(opened().receive(ended))
+
+
 def test_starttls_proceeds_and_begins_anew() -> None:
     negotiation = opened(TLS_REQUIRED)
     assert negotiation.receive(received(STARTTLS)) == [

@@ -15,7 +15,7 @@ from protocols.stream_features import (
 )
 
 B = SessionBits
-AFTER_LOGIN = ["bind", "session", "ver", "sub"]
+AFTER_LOGIN = ["bind", "session", "ver", "sub", "sm"]
 
 # The streams of a server in their order: what a listener allows, then what the stream has reached.
 OFFERS = [
@@ -105,6 +105,7 @@ def test_advertisements_are_what_goes_on_the_wire() -> None:
         b"<session xmlns='urn:ietf:params:xml:ns:xmpp-session'><optional/></session>",
         b"<ver xmlns='urn:xmpp:features:rosterver'/>",
         b"<sub xmlns='urn:xmpp:features:pre-approval'/>",
+        b"<sm xmlns='urn:xmpp:sm:3'/>",
     ]
 
 
@@ -115,9 +116,7 @@ def test_every_mechanism_is_advertised() -> None:
 
 
 def test_a_new_feature_is_one_value() -> None:
-    management = StreamFeature(
-        "sm", B.AUTHENTICATED, B.BOUND, required=False, advertisement=b"<sm xmlns='x'/>"
-    )
-    features = (*CLIENT_FEATURES, management)
-    assert is_offered("sm", features, B.AUTHENTICATED)
-    assert not is_offered("sm", features, B.LOGIN_ALLOWED)
+    more = StreamFeature("more", B.AUTHENTICATED, B.BOUND, required=False, advertisement=b"<m xmlns='x'/>")
+    features = (*CLIENT_FEATURES, more)
+    assert is_offered("more", features, B.AUTHENTICATED)
+    assert not is_offered("more", features, B.LOGIN_ALLOWED)

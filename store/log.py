@@ -29,6 +29,20 @@ class StanzaNumber(NamedTuple):
     number: int
 
 
+class OutboundNumber(NamedTuple):
+    """The place of a stanza in the output of a session; see `store.sessions`.
+
+    Attributes:
+        session: The recipient's session.
+        epoch: The session's mark from which the number counts.
+        number: The position behind what was owed when that mark was made, from 1.
+    """
+
+    session: str
+    epoch: int
+    number: int
+
+
 class LogRecord(NamedTuple):
     """One message as one account sees it.
 
@@ -42,8 +56,8 @@ class LogRecord(NamedTuple):
         data: The stanza's bytes as delivered.
         inbound: Session and number it came in by, where the sender's stream counts. At most one record for
             it in each owner's log.
-        outbound: Session and number reserved for it in each session it was handed to.
-        pending: Not delivered yet: part of the offline queue.
+        outbound: The place reserved for it in the output of each managed session it was handed to.
+        pending: Not delivered, or delivered and not yet acknowledged: part of the offline queue.
         kept: Part of the archive.
     """
 
@@ -55,7 +69,7 @@ class LogRecord(NamedTuple):
     at_ms: int
     data: bytes
     inbound: StanzaNumber | None = None
-    outbound: tuple[StanzaNumber, ...] = ()
+    outbound: tuple[OutboundNumber, ...] = ()
     pending: bool = False
     kept: bool = False
 

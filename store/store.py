@@ -10,6 +10,7 @@ from typing import Protocol
 
 from protocols.sasl.keys import ScramKeys
 from store.log import LogRecord
+from store.sessions import SessionRecord, SessionSummary
 from store.users import User
 from store.writes import Outcome, Write
 
@@ -38,7 +39,11 @@ class Store(Protocol):
 
         The batch shares round trips and the flush of the journal; it is no transaction. One write may be
         refused and its neighbours committed, so what depends on a write waits for that write's outcome.
-        Accounts are written first, then records settled, then records inserted.
+        Accounts are written first, then sessions saved, records settled, records inserted, sessions dropped.
+        Whatever is cut off in between, it is on the safe side. A record that stood for its sender's counter
+        goes only after the counter is saved, so that the stanza sent again is known. What a session's
+        document alone held is in the log before the document goes. The remaining danger, a counter saved
+        before the record of a stanza that it covers, is kept out of the batch (`store.writes.batch_length`).
 
         Raises:
             StoreUnavailable: If the outcome of any write is not known, or nothing was attempted. Commit
@@ -67,3 +72,20 @@ class Store(Protocol):
 
     def record(self, owner: str, seq: int) -> LogRecord | None:
         """Return one record of an owner's log."""
+
+    def logged_numbers(self, session: str, after: int, count_max: int) -> list[int]:
+        """Return which numbers of a session, from `after + 1` to `after + count_max`, are in any log.
+
+        In order, each once, however many logs have it. Whoever looks for the end of an unbroken run asks
+        again with the last number for as long as the answer is full.
+        """
+
+    def sessions(self) -> list[SessionSummary]:
+        """Return a few facts about every stored session, ordered by id.
+
+        To be called once after each start; there are as many as the server admits sessions. May take as
+        long as `ensure_schema` where much was owed to them.
+        """
+
+    def session_records(self, sm_ids: Sequence[str]) -> list[SessionRecord]:
+        """Return the documents of those sessions that are stored, in the order asked for; some hundreds."""

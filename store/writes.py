@@ -9,7 +9,8 @@ from collections.abc import Iterable
 from typing import Final, NamedTuple, TypeAlias, assert_never
 
 from store.errors import Conflict, NotFound
-from store.log import SEQ_MAX, LogRecord
+from store.log import SEQ_MAX, LogRecord, StanzaNumber
+from store.sessions import SessionRecord
 from store.users import User
 
 # What a batch may take on the embedded database, the slowest there is: a sixth of the time in which the
@@ -19,15 +20,22 @@ BATCH_US_MAX: Final = 500_000
 BATCH_BYTES_MAX: Final = 32 * 1024 * 1024
 # A longer list is to be cut by its author, as it would not fit a batch.
 SETTLED_RECORDS_MAX: Final = 500
+# Within the 16 MiB that MongoDB allows a document, as our sizes are estimates.
+SESSION_BYTES_MAX: Final = 12 * 1024 * 1024
 
 # Measured on the embedded database, rounded up.
 _INSERT_US: Final = 300
 _SETTLE_US: Final = 600
 _USER_US: Final = 1100
 _ROSTER_ITEM_US: Final = 12
+_SESSION_US: Final = 1100
+_QUEUE_ENTRY_US: Final = 8
+_DROP_US: Final = 2000
 
 _RECORD_OVERHEAD_BYTES: Final = 512  # what a record has besides the stanza: keys, ids and addresses
 _ROSTER_ITEM_BYTES: Final = 256
+_SESSION_OVERHEAD_BYTES: Final = 512  # what a session has besides its lists: ids, addresses, counters
+_LIST_ITEM_BYTES: Final = 32  # what an item of those lists has besides its texts
 _KEY_BYTES: Final = 32  # what a record's key has besides the owner's name
 
 
@@ -49,7 +57,10 @@ class ReplaceUser(NamedTuple):
 
 
 class DeleteUser(NamedTuple):
-    """Delete an account and its log, the log first; committed as well if there is no such account.
+    """Delete an account with its sessions and its log; committed as well if there is no such account.
+
+    Sessions go first, as nobody may resume one of an account that is half gone, and the account's document
+    last. A session that is saved afterwards is there again: its owner ends it before.
 
     Always a batch of its own, as it takes a quarter of a millisecond for each record in the log on the
     embedded database.
@@ -79,7 +90,22 @@ class SettleRecords(NamedTuple):
     keep: bool
 
 
-_SharingWrite: TypeAlias = CreateUser | ReplaceUser | InsertRecord | SettleRecords
+class SaveSession(NamedTuple):
+    """Write a session's document, whether or not there is one; the last one wins.
+
+    Its counter `received` covers only what was committed before, or needs no record.
+    """
+
+    record: SessionRecord
+
+
+class DropSession(NamedTuple):
+    """Delete a session's document; committed as well if there is none."""
+
+    sm_id: str
+
+
+_SharingWrite: TypeAlias = CreateUser | ReplaceUser | InsertRecord | SettleRecords | SaveSession | DropSession
 Write: TypeAlias = _SharingWrite | DeleteUser
 
 
@@ -102,8 +128,10 @@ def batch_length(writes: Iterable[Write]) -> int:
     """Return how many of the writes, from the first on, may be committed as one batch.
 
     The writes of a batch do not take effect in the order in which they stand, and are retried together, so
-    no two of them may touch the same account's document or the same record; and a deletion shares a batch
-    with nothing. At least one write fits, if there is any.
+    no two of them may touch the same document or the same record; and the deletion of an account shares a
+    batch with nothing. Neither does a session's counter share one with the record of a stanza that it
+    covers, for it would be written first: a crash in between would lose a stanza its sender holds for
+    handled. At least one write fits, if there is any.
     """
     claims = _Claims()
     length = size = cost_us = 0
@@ -135,13 +163,18 @@ def check_batch(writes: Iterable[Write]) -> tuple[Write, ...]:
 
 
 class _Claims:
-    """What the writes of a batch touch: accounts' documents, and records by owner."""
+    """What the writes of a batch touch: accounts' documents, records by owner, and sessions.
 
-    __slots__ = ("_documents", "_records")
+    Of sessions it knows the counters that are saved, and the lowest number for which a record is inserted.
+    """
+
+    __slots__ = ("_counters", "_documents", "_numbers", "_records")
 
     def __init__(self) -> None:
         self._documents: set[str] = set()
         self._records: dict[str, set[int]] = {}
+        self._counters: dict[str, int] = {}
+        self._numbers: dict[str, int] = {}
 
     def admit(self, write: _SharingWrite) -> bool:
         """Note what the write touches, and tell whether nothing before it touches the same."""
@@ -151,11 +184,26 @@ class _Claims:
                 self._documents.add(user.bare_jid)
                 return fresh
             case InsertRecord(record):
-                return self._admit_records(record.owner, (record.seq,))
+                is_fresh = self._admit_records(record.owner, (record.seq,))
+                return is_fresh and (record.inbound is None or self._admit_number(record.inbound))
             case SettleRecords(owner, seqs):
                 return self._admit_records(owner, seqs)
+            case SaveSession(record):
+                return self._admit_session(record.sm_id, record.received)
+            case DropSession(sm_id):
+                return self._admit_session(sm_id, 0)
             case _:
                 assert_never(write)
+
+    def _admit_number(self, inbound: StanzaNumber) -> bool:
+        session, number = inbound
+        self._numbers[session] = min(number, self._numbers.get(session, number))
+        return number > self._counters.get(session, 0)
+
+    def _admit_session(self, sm_id: str, received: int) -> bool:
+        is_fresh = sm_id not in self._counters
+        self._counters[sm_id] = received
+        return is_fresh and received < self._numbers.get(sm_id, received + 1)
 
     def _admit_records(self, owner: str, seqs: tuple[int, ...]) -> bool:
         known = self._records.setdefault(owner, set())
@@ -179,8 +227,19 @@ def _size(write: _SharingWrite) -> int:
             return _ROSTER_ITEM_BYTES * (1 + len(user.roster) + len(user.removed)) + requests
         case SettleRecords(owner, seqs):
             return len(seqs) * (len(owner) + _KEY_BYTES)
+        case SaveSession(record):
+            return _session_size(record)
+        case DropSession(sm_id):
+            return len(sm_id) + _KEY_BYTES
         case _:
             assert_never(write)
+
+
+def _session_size(record: SessionRecord) -> int:
+    texts = [*record.directed, *(request.id + request.to for request in record.requests)]
+    stanzas = [record.presence or b"", *(entry.data or b"" for entry in record.entries)]
+    items = len(texts) + len(stanzas)
+    return _SESSION_OVERHEAD_BYTES + items * _LIST_ITEM_BYTES + sum(map(len, texts)) + sum(map(len, stanzas))
 
 
 def _cost_us(write: _SharingWrite) -> int:
@@ -192,6 +251,10 @@ def _cost_us(write: _SharingWrite) -> int:
             return _USER_US + _ROSTER_ITEM_US * len(user.roster)
         case SettleRecords(_, seqs):
             return _SETTLE_US * len(seqs)
+        case SaveSession(record):
+            return _SESSION_US + _QUEUE_ENTRY_US * len(record.entries)
+        case DropSession():
+            return _DROP_US
         case _:
             assert_never(write)
 
@@ -204,5 +267,14 @@ def _check(write: Write) -> None:
             raise ValueError(f"no sequence number: {record.seq}")
         case SettleRecords(_, seqs) if not 0 < len(seqs) <= SETTLED_RECORDS_MAX:
             raise ValueError(f"cannot settle {len(seqs)} records at once")
+        case SaveSession(record):
+            _check_session(record)
         case _:
             return
+
+
+def _check_session(record: SessionRecord) -> None:
+    if any((entry.seq is None) == (entry.data is None) for entry in record.entries):
+        raise ValueError(f"an entry of session {record.jid} is not either in the log or here")
+    if (size := _session_size(record)) > SESSION_BYTES_MAX:
+        raise ValueError(f"session {record.jid} takes {size} bytes, more than {SESSION_BYTES_MAX}")

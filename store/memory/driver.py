@@ -12,15 +12,18 @@ from protocols.sasl.keys import ScramKeys
 from store.errors import Conflict, ConflictKind, NotFound, StoreUnavailable
 from store.log import LogRecord
 from store.memory.faults import Fault, FaultHook, no_fault
+from store.sessions import SessionRecord, SessionSummary
 from store.users import User
 from store.writes import (
     COMMITTED,
     CreateUser,
     DeleteUser,
+    DropSession,
     InsertRecord,
     Outcome,
     Refused,
     ReplaceUser,
+    SaveSession,
     SettleRecords,
     Write,
     check_batch,
@@ -32,9 +35,11 @@ T = TypeVar("T")
 _ORDER: Final[Mapping[type[Write], int]] = {
     CreateUser: 0,
     ReplaceUser: 0,
-    SettleRecords: 1,
-    InsertRecord: 2,
-    DeleteUser: 3,
+    SaveSession: 1,
+    SettleRecords: 2,
+    InsertRecord: 3,
+    DropSession: 4,
+    DeleteUser: 5,
 }
 
 
@@ -48,6 +53,7 @@ class MemoryStore:
         self._users: dict[str, User] = {}
         self._log: defaultdict[str, dict[int, LogRecord]] = defaultdict(dict)
         self._by_inbound: dict[tuple[str, int, str], int] = {}
+        self._sessions: dict[str, SessionRecord] = {}
 
     def open(self) -> None:
         """Make ready; see `store.store.Store` for this and all that follows."""
@@ -111,6 +117,22 @@ class MemoryStore:
         """Return one record of an owner's log."""
         return self._read("record", lambda: self._log.get(owner, {}).get(seq))
 
+    def logged_numbers(self, session: str, after: int, count_max: int) -> list[int]:
+        """Return which of the next numbers of a session are in any log."""
+        stanzas = self._read("logged_numbers", lambda: self._by_inbound)
+        found = {number for name, number, _owner in stanzas if name == session}
+        return sorted(number for number in found if after < number <= after + count_max)
+
+    def sessions(self) -> list[SessionSummary]:
+        """Return a few facts about every stored session."""
+        records = self._read("sessions", lambda: sorted(self._sessions.items()))
+        return [SessionSummary(key, it.jid, it.hibernated_ms, it.resume_seconds) for key, it in records]
+
+    def session_records(self, sm_ids: Sequence[str]) -> list[SessionRecord]:
+        """Return the documents of those sessions that are stored."""
+        stored = self._read("session_records", lambda: self._sessions)
+        return [stored[sm_id] for sm_id in dict.fromkeys(sm_ids) if sm_id in stored]
+
     def _next_fault(self, operation: str) -> Fault | None:
         return self._faults(operation) if self._is_open else Fault.AWAY
 
@@ -131,6 +153,12 @@ class MemoryStore:
                 return self._insert(record)
             case SettleRecords(owner, seqs, keep):
                 return self._settle(owner, seqs, keep)
+            case SaveSession(record):
+                self._sessions[record.sm_id] = record
+                return COMMITTED
+            case DropSession(sm_id):
+                self._sessions.pop(sm_id, None)
+                return COMMITTED
             case _:
                 assert_never(write)
 
@@ -150,6 +178,7 @@ class MemoryStore:
         return COMMITTED
 
     def _delete(self, bare_jid: str) -> Outcome:
+        self._sessions = {key: it for key, it in self._sessions.items() if it.bare_jid != bare_jid}
         for record in self._log.pop(bare_jid, {}).values():
             self._forget_inbound(record)
         self._users.pop(bare_jid, None)

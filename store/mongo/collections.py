@@ -7,9 +7,11 @@ from pymongo.database import Database
 
 from store.mongo.connection import Document
 from store.mongo.documents import RecordDocument, UserDocument
+from store.mongo.session_documents import SessionDocument
 
 USERS: Final = "users"
 LOG: Final = "log"
+SESSIONS: Final = "sessions"
 SCHEMA: Final = "schema"
 SCHEMA_KEY: Final = "schema"  # of its one document
 
@@ -22,3 +24,8 @@ def users_in(database: Database[Document]) -> Collection[UserDocument]:
 def log_in(database: Database[Document]) -> Collection[RecordDocument]:
     """Return the records of all logs."""
     return cast("Collection[RecordDocument]", database[LOG])
+
+
+def sessions_in(database: Database[Document]) -> Collection[SessionDocument]:
+    """Return the stream-managed sessions."""
+    return cast("Collection[SessionDocument]", database[SESSIONS])

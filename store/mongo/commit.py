@@ -13,7 +13,7 @@ from pymongo.errors import BulkWriteError
 
 from store.errors import Conflict, ConflictKind, NotFound
 from store.log import LogRecord
-from store.mongo.collections import LOG, USERS, log_in, users_in
+from store.mongo.collections import LOG, USERS, log_in, sessions_in, users_in
 from store.mongo.connection import Connection
 from store.mongo.deletion import delete_account
 from store.mongo.documents import (
@@ -27,15 +27,18 @@ from store.mongo.documents import (
     user_from_document,
 )
 from store.mongo.failures import DUPLICATE_KEY, Stage
+from store.mongo.session_documents import document_from_session
 from store.users import User
 from store.writes import (
     COMMITTED,
     CreateUser,
     DeleteUser,
+    DropSession,
     InsertRecord,
     Outcome,
     Refused,
     ReplaceUser,
+    SaveSession,
     SettleRecords,
     Write,
 )
@@ -70,8 +73,10 @@ class BatchCommit:
             StoreUnavailable: If not all of them became known.
         """
         self._write_accounts()
+        self._save_sessions()
         self._settle_records()
         self._insert_records()
+        self._drop_sessions()
         for write in self._batch:
             if isinstance(write, DeleteUser):
                 self._delete_account(write.bare_jid)
@@ -112,6 +117,26 @@ class BatchCommit:
         stored = {user.bare_jid: user for user in found}
         for place, write in writes.items():
             self._outcomes[place] = _account_outcome(write, stored.get(write.user.bare_jid))
+
+    def _save_sessions(self) -> None:
+        documents = [
+            document_from_session(write.record) for write in self._batch if isinstance(write, SaveSession)
+        ]
+        if not documents:
+            return
+        requests = [ReplaceOne({"_id": document["_id"]}, document, upsert=True) for document in documents]
+        # A duplicate key is no conflict here but a race with our own first try: unknown.
+        with self._connection.database(self._stage) as database:
+            sessions_in(database).bulk_write(requests, ordered=False)
+        self._stage = Stage.LATER_WRITE
+
+    def _drop_sessions(self) -> None:
+        keys = [write.sm_id for write in self._batch if isinstance(write, DropSession)]
+        if not keys:
+            return
+        with self._connection.database(self._stage) as database:
+            sessions_in(database).delete_many({"_id": {"$in": keys}})
+        self._stage = Stage.LATER_WRITE
 
     def _settle_records(self) -> None:
         # Before insertions: a retry, too, finds their stanzas' numbers as this try leaves them.

@@ -1,4 +1,4 @@
-"""Records as documents and back: the layout of the two collections.
+"""Accounts and records as documents and back: the layout of their two collections.
 
 Users: one document an account, keyed by its bare JID. JIDs hold dots, so they are values in arrays of
 subdocuments and never field names. Log: one document a record, keyed by owner and sequence number. Three
@@ -6,7 +6,8 @@ texts are there for an index each (`store.mongo.indexes`): `queued`, only while 
 `inbound`, only where the stanza had a number; `with_jid`, the peer without resource.
 
 What is absent from a record is absent from its document. Every document says by which version of the layout
-it was written; `store.mongo.migrations` brings all of them to the present one before anything is read.
+it was written. What an earlier version wrote reads like what the present one writes, or else
+`store.mongo.migrations` has rewritten it before anything is read.
 """
 
 import zlib
@@ -14,10 +15,10 @@ from typing import Final, NotRequired, TypedDict
 
 from protocols.sasl.keys import ScramKeys
 from store.errors import StoreUnusable
-from store.log import SEQ_DIGITS, Direction, LogRecord, StanzaNumber
+from store.log import SEQ_DIGITS, SEQ_MAX, Direction, LogRecord, OutboundNumber, StanzaNumber
 from store.users import RemovedItem, RosterItem, SubscriptionRequest, User
 
-SCHEMA_VERSION: Final = 1
+SCHEMA_VERSION: Final = 2
 
 # Accounts are listed shelf by shelf, as the embedded engine scans the whole collection for a range of `_id`
 # (3 s at 50,000 accounts). At a million accounts a shelf holds 250, some 15 ms.
@@ -79,9 +80,10 @@ class UserDocument(TypedDict):
 
 
 class NumberDocument(TypedDict):
-    """`StanzaNumber`, an element of `outbound`."""
+    """`OutboundNumber`, an element of `outbound`."""
 
     session: str
+    epoch: int
     number: int
 
 
@@ -119,6 +121,22 @@ def inbound_key(inbound: StanzaNumber, owner: str) -> str:
     return f"{inbound.session}/{inbound.number:0{SEQ_DIGITS}}/{owner}"
 
 
+def inbound_window(session: str, after: int, up_to: int) -> dict[str, str]:
+    """Return the filter for `inbound` that finds a session's numbers, the lower end excluded.
+
+    It finds others as well where one session's name is the beginning of another's.
+    """
+    # The zero is the character after the slash: behind all keys that begin with the number and a slash.
+    start, end = (f"{session}/{min(number, SEQ_MAX):0{SEQ_DIGITS}}0" for number in (after, up_to))
+    return {"$gt": start, "$lt": end}
+
+
+def inbound_from_key(key: str) -> StanzaNumber:
+    """Return the session and number in the text that `inbound_key` made."""
+    session, number, _owner = key.rsplit("/", 2)
+    return StanzaNumber(session, int(number))
+
+
 def document_from_user(user: User) -> UserDocument:
     """Return the document to store for an account."""
     document = UserDocument(
@@ -147,7 +165,7 @@ def user_from_document(document: UserDocument) -> User:
     Raises:
         StoreUnusable: If a newer program wrote it.
     """
-    _check_version(document["_id"], document["v"])
+    check_version(document["_id"], document["v"])
     return User(
         bare_jid=document["_id"],
         rev=document["rev"],
@@ -187,7 +205,8 @@ def document_from_record(record: LogRecord) -> RecordDocument:
         document["inbound"] = inbound_key(record.inbound, record.owner)
     if record.outbound:
         document["outbound"] = [
-            NumberDocument(session=session, number=number) for session, number in record.outbound
+            NumberDocument(session=session, epoch=epoch, number=number)
+            for session, epoch, number in record.outbound
         ]
     if record.pending:
         document["queued"] = key
@@ -202,7 +221,7 @@ def record_from_document(document: RecordDocument) -> LogRecord:
     Raises:
         StoreUnusable: If a newer program wrote it.
     """
-    _check_version(document["_id"], document["v"])
+    check_version(document["_id"], document["v"])
     return LogRecord(
         owner=document["owner"],
         seq=document["seq"],
@@ -211,9 +230,10 @@ def record_from_document(document: RecordDocument) -> LogRecord:
         direction=Direction(document["direction"]),
         at_ms=document["at_ms"],
         data=document["data"],
-        inbound=_inbound_from_key(document["inbound"]) if "inbound" in document else None,
+        inbound=inbound_from_key(document["inbound"]) if "inbound" in document else None,
         outbound=tuple(
-            StanzaNumber(entry["session"], entry["number"]) for entry in document.get("outbound", ())
+            OutboundNumber(entry["session"], entry["epoch"], entry["number"])
+            for entry in document.get("outbound", ())
         ),
         pending="queued" in document,
         kept=document.get("kept", False),
@@ -255,13 +275,9 @@ def _item_from_document(document: RosterDocument) -> RosterItem:
     )
 
 
-def _inbound_from_key(key: str) -> StanzaNumber:
-    session, number, _owner = key.rsplit("/", 2)
-    return StanzaNumber(session, int(number))
-
-
-def _check_version(key: str, version: int) -> None:
-    if version != SCHEMA_VERSION:
+def check_version(key: str, version: int) -> None:
+    """Raise `StoreUnusable` if a newer program wrote the document."""
+    if version > SCHEMA_VERSION:
         raise StoreUnusable(
             f"document {key} has layout {version}, this program knows {SCHEMA_VERSION}: was it upgraded and "
             "then put back?"

@@ -12,7 +12,7 @@ from typing import Final, NamedTuple
 from pymongo import ASCENDING, IndexModel
 from pymongo.database import Database
 
-from store.mongo.collections import LOG, USERS
+from store.mongo.collections import LOG, SESSIONS, USERS
 from store.mongo.connection import Document
 
 
@@ -38,8 +38,12 @@ INDEXES: Final = {
         # The offline queue. Only pending records are in it, so reading a queue costs what the queue holds,
         # however large the archive; a message delivered at once costs nothing here.
         Index("queued", ("queued",), sparse=True),
-        # A stanza sent again meets its own record; also finds the highest number logged for a session.
+        # A stanza sent again meets its own record; also finds the numbers logged for a session.
         Index("inbound", ("inbound",), unique=True, sparse=True),
+    ),
+    SESSIONS: (
+        # Deleting an account's sessions. Saving one again, which leaves the field as it is, costs no more.
+        Index("bare_jid", ("bare_jid",)),
     ),
 }
 

@@ -25,7 +25,11 @@ class Migration(NamedTuple):
 
 
 # The last one leads to the layout that `store.mongo.documents` writes.
-MIGRATIONS: Final = (Migration(1, "users and log, with their indexes", create_indexes),)
+MIGRATIONS: Final = (
+    Migration(1, "users and log, with their indexes", create_indexes),
+    # Users and records without `outbound` are as they were, and before there were sessions none had it.
+    Migration(2, "sessions, with their index", create_indexes),
+)
 
 
 def migrate(database: Database[Document], migrations: tuple[Migration, ...] = MIGRATIONS) -> None:

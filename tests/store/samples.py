@@ -1,9 +1,10 @@
-"""Accounts and records that tests are about."""
+"""Accounts, records and sessions that tests are about."""
 
 from typing import Any
 
 from protocols.sasl.keys import ScramKeys
-from store.log import Direction, LogRecord, StanzaNumber
+from store.log import Direction, LogRecord, OutboundNumber, StanzaNumber
+from store.sessions import OpenRequest, QueueEntry, SessionRecord
 from store.users import RemovedItem, RosterItem, SubscriptionRequest, User
 
 KEYS = (
@@ -54,8 +55,35 @@ def make_full_record(owner: str, seq: int, **fields: Any) -> LogRecord:
     """Return a record with everything that one may have."""
     everything = {
         "inbound": StanzaNumber("session/with a slash", seq),
-        "outbound": (StanzaNumber("first", 7), StanzaNumber("second", 2**32 + 1)),
+        "outbound": (OutboundNumber("first", 0, 7), OutboundNumber("second", 3, 2**32 + 1)),
         "pending": True,
         "kept": True,
     }
     return make_record(owner, seq, **{**everything, **fields})
+
+
+def make_session(sm_id: str, **fields: Any) -> SessionRecord:
+    """Return a session that has only begun."""
+    return SessionRecord(
+        **{"sm_id": sm_id, "jid": "juliet@example.com/balcony", "resume_seconds": 300.0, **fields}
+    )
+
+
+def make_full_session(sm_id: str, **fields: Any) -> SessionRecord:
+    """Return a session with everything that one may have."""
+    everything = {
+        "lang": "de",
+        "received": 12,
+        "acked": 2**32 + 1,
+        "epoch": 3,
+        "base": 2**32 + 1,
+        "entries": (QueueEntry(seq=7), QueueEntry(data=b"<iq id='\xc3\xb1'/>"), QueueEntry(seq=2**32 + 2)),
+        "is_exact": True,
+        "presence": b"<presence from='juliet@example.com/balcony'/>",
+        "directed": ("romeo@example.net/a.b", "room.with.dots@example.net"),
+        "roster_version": 0,
+        "requests": (OpenRequest("a1", "romeo@example.net/orchard"), OpenRequest("", "")),
+        "resume_seconds": 0.5,
+        "hibernated_ms": 1_700_000_000_000,
+    }
+    return make_session(sm_id, **{**everything, **fields})

@@ -1,9 +1,10 @@
-"""Accounts and records of all shapes, for property tests."""
+"""Accounts, records and sessions of all shapes, for property tests."""
 
 from hypothesis import strategies as st
 
 from protocols.sasl.keys import ScramKeys
-from store.log import SEQ_MAX, Direction, LogRecord, StanzaNumber
+from store.log import SEQ_MAX, Direction, LogRecord, OutboundNumber, StanzaNumber
+from store.sessions import OpenRequest, QueueEntry, SessionRecord
 from store.users import RemovedItem, RosterItem, SubscriptionRequest, User
 
 # Anything UTF-8 can say: the XML parser has refused what it cannot.
@@ -49,7 +50,26 @@ RECORDS = st.builds(
     at_ms=NUMBERS,
     data=BYTES,
     inbound=st.none() | STANZA_NUMBERS,
-    outbound=st.lists(STANZA_NUMBERS, max_size=3).map(tuple),
+    outbound=st.lists(st.builds(OutboundNumber, TEXTS, NUMBERS, NUMBERS), max_size=3).map(tuple),
     pending=st.booleans(),
     kept=st.booleans(),
+)
+QUEUE_ENTRIES = SEQS.map(QueueEntry) | BYTES.map(lambda data: QueueEntry(data=data))
+SESSIONS = st.builds(
+    SessionRecord,
+    sm_id=TEXTS,
+    jid=st.builds("{}/{}".format, BARE_JIDS, TEXTS),
+    lang=st.none() | TEXTS,
+    received=NUMBERS,
+    acked=NUMBERS,
+    epoch=NUMBERS,
+    base=NUMBERS,
+    entries=st.lists(QUEUE_ENTRIES, max_size=3).map(tuple),
+    is_exact=st.booleans(),
+    presence=st.none() | BYTES,
+    directed=st.lists(TEXTS, max_size=3).map(tuple),
+    roster_version=st.none() | NUMBERS,
+    requests=st.lists(st.builds(OpenRequest, TEXTS, TEXTS), max_size=3).map(tuple),
+    resume_seconds=st.floats(0, 1e9),
+    hibernated_ms=st.none() | NUMBERS,
 )

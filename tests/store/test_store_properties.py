@@ -1,11 +1,12 @@
 """Every driver answers alike, whatever it is asked, and retries change nothing."""
 
 import itertools
+from dataclasses import replace
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from store.log import LogRecord, StanzaNumber
+from store.log import StanzaNumber
 from store.memory.driver import MemoryStore
 from store.mongo.driver import MongoStore
 from store.store import Store
@@ -13,15 +14,18 @@ from store.users import User
 from store.writes import (
     CreateUser,
     DeleteUser,
+    DropSession,
     InsertRecord,
     ReplaceUser,
+    SaveSession,
     SettleRecords,
     Write,
     batch_length,
 )
-from tests.store.samples import make_record, make_user
+from tests.store.samples import make_record, make_session, make_user
 
 OWNERS = ("a", "b")
+SESSIONS = ("session", "other")
 SEQS_MAX = 6
 
 _runs = itertools.count(1)
@@ -30,7 +34,8 @@ owners = st.sampled_from(OWNERS)
 seqs = st.integers(1, SEQS_MAX)
 revs = st.integers(0, 3)
 statuses = st.sampled_from([None, "here", "there"])
-stanzas = st.none() | st.builds(StanzaNumber, st.just("session"), st.integers(1, 3))
+session_ids = st.sampled_from(SESSIONS)
+stanzas = st.none() | st.builds(StanzaNumber, session_ids, st.integers(1, 3))
 users = st.builds(
     lambda owner, rev, status: make_user(owner, rev=rev, last_status=status, log_reserved=SEQS_MAX),
     owners,
@@ -44,12 +49,20 @@ records = st.builds(
     stanzas,
     st.booleans(),
 )
+sessions = st.builds(
+    lambda sm_id, owner, received: make_session(sm_id, jid=f"{owner}/r", received=received),
+    session_ids,
+    owners,
+    st.integers(0, 3),
+)
 writes = st.one_of(
     st.builds(CreateUser, users),
     users.map(lambda user: ReplaceUser(user, user.rev - 1)),
     st.builds(DeleteUser, owners),
     st.builds(InsertRecord, records),
     st.builds(SettleRecords, owners, st.frozensets(seqs, min_size=1).map(tuple), st.booleans()),
+    st.builds(SaveSession, sessions),
+    st.builds(DropSession, session_ids),
 )
 
 
@@ -67,9 +80,15 @@ def renamed(write: Write, run: int) -> Write:
         case DeleteUser(owner):
             return DeleteUser(name(owner))
         case InsertRecord(record):
-            return InsertRecord(record._replace(owner=name(record.owner)))
+            inbound = record.inbound and record.inbound._replace(session=name(record.inbound.session))
+            return InsertRecord(record._replace(owner=name(record.owner), inbound=inbound))
         case SettleRecords(owner, seqs, keep):
             return SettleRecords(name(owner), seqs, keep)
+        case SaveSession(session):
+            jid = f"{name(session.bare_jid)}/r"
+            return SaveSession(replace(session, sm_id=name(session.sm_id), jid=jid))
+        case DropSession(sm_id):
+            return DropSession(name(sm_id))
 
 
 def _with_name(user: User, bare_jid: str) -> User:
@@ -78,12 +97,16 @@ def _with_name(user: User, bare_jid: str) -> User:
 
 def contents(store: Store, run: int) -> list[object]:
     """Return all that can be read of this run's accounts."""
-    found: list[User | LogRecord | list[LogRecord] | None] = []
+    found: list[object] = []
     for owner in (f"{owner}@run{run}" for owner in OWNERS):
         found.append(store.user(owner))
         found.append(store.pending(owner, 0, SEQS_MAX, SEQS_MAX))
         found += [store.record(owner, seq) for seq in range(1, SEQS_MAX + 1)]
-    return [*found]
+    sm_ids = [f"{sm_id}@run{run}" for sm_id in SESSIONS]
+    found.append(store.session_records(sm_ids))
+    found.append([summary for summary in store.sessions() if summary.sm_id in sm_ids])
+    found += [store.logged_numbers(sm_id, after, 2) for sm_id in sm_ids for after in range(3)]
+    return found
 
 
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

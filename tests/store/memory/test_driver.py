@@ -19,6 +19,9 @@ def test_fault_hook_is_told_each_operation() -> None:
     store.users(None, 1)
     store.pending("a@x", 0, 1, 1)
     store.record("a@x", 1)
+    store.logged_numbers("s", 0, 1)
+    store.sessions()
+    store.session_records(["s"])
     assert operations == [
         "ping",
         "ensure_schema",
@@ -28,4 +31,7 @@ def test_fault_hook_is_told_each_operation() -> None:
         "users",
         "pending",
         "record",
+        "logged_numbers",
+        "sessions",
+        "session_records",
     ]

@@ -5,8 +5,8 @@ import pytest
 from store.errors import StoreUnavailable
 from store.memory.driver import MemoryStore
 from store.memory.faults import Fault, no_fault
-from store.writes import COMMITTED, CreateUser
-from tests.store.samples import make_user
+from store.writes import COMMITTED, CreateUser, DropSession, InsertRecord, SaveSession, SettleRecords, Write
+from tests.store.samples import make_record, make_session, make_user
 
 BATCH = [CreateUser(make_user(f"{number}@x")) for number in range(4)]
 
@@ -49,3 +49,21 @@ def test_read_with_fault_is_unavailable_and_never_in_doubt(fault: Fault) -> None
 
 def test_no_fault_lets_everything_through() -> None:
     assert no_fault("commit") is None
+
+
+def test_commit_lost_halfway_goes_in_the_order_of_a_database() -> None:
+    """Saved, settled, inserted, dropped: every other one of these, whatever their order in the batch."""
+    store = store_with(None, Fault.LOST_HALFWAY)
+    store.commit([InsertRecord(make_record("a@x", 1, pending=True)), SaveSession(make_session("old"))])
+    batch: list[Write] = [
+        DropSession("old"),
+        InsertRecord(make_record("a@x", 2)),
+        SettleRecords("a@x", (1,), keep=True),
+        SaveSession(make_session("new")),
+    ]
+    with pytest.raises(StoreUnavailable):
+        store.commit(batch)
+    assert [record.sm_id for record in store.session_records(["old", "new"])] == ["old", "new"]
+    assert [record.seq for record in store.pending("a@x", 0, 10, 10)] == [1]
+    assert store.record("a@x", 2) == make_record("a@x", 2)
+    assert store.commit(batch) == [COMMITTED] * 4

@@ -12,13 +12,15 @@ from store.mongo.collections import LOG
 from store.mongo.commit import _report_duplicates
 from store.mongo.connection import Document
 from store.mongo.driver import MongoStore
-from store.writes import COMMITTED, CreateUser, InsertRecord, SettleRecords, Write
+from store.writes import COMMITTED, CreateUser, DropSession, InsertRecord, SaveSession, SettleRecords, Write
 from tests.store.proxy import LossyProxy
-from tests.store.samples import make_full_record, make_full_user, make_record
+from tests.store.samples import make_full_record, make_full_session, make_full_user, make_record, make_session
 
 # How commands begin: a string field by their name, which holds the collection.
 INSERT_INTO_LOG = b"\x02insert\x00\x04\x00\x00\x00log\x00"
 UPDATE_LOG = b"\x02update\x00\x04\x00\x00\x00log\x00"
+UPDATE_SESSIONS = b"\x02update\x00\x09\x00\x00\x00sessions\x00"
+DELETE_SESSIONS = b"\x02delete\x00\x09\x00\x00\x00sessions\x00"
 FIND = b"\x02find\x00"
 
 
@@ -63,6 +65,52 @@ def test_commit_cut_off_between_bulks_succeeds_when_tried_again(
     assert store.user(name) == make_full_user(name)
     assert store.commit(batch) == [COMMITTED] * 3
     assert store.pending(name, 0, 10, 10) == [make_full_record(name, 2)]
+
+
+@pytest.mark.parametrize("answer", [False, True], ids=["request lost", "answer lost"])
+@pytest.mark.parametrize(
+    ("needle", "saved", "settled", "inserted"),
+    [
+        (UPDATE_SESSIONS, False, False, False),
+        (UPDATE_LOG, True, False, False),
+        (INSERT_INTO_LOG, True, True, False),
+        (DELETE_SESSIONS, True, True, True),
+    ],
+    ids=["save", "settle", "insert", "drop"],
+)
+def test_commit_cut_off_has_done_what_comes_before(
+    proxied_store: MongoStore,
+    proxy: LossyProxy,
+    name: str,
+    needle: bytes,
+    saved: bool,
+    settled: bool,
+    inserted: bool,
+    answer: bool,
+) -> None:
+    """A counter before the record it stands for goes, and a queue's records before the queue goes."""
+    store, old = proxied_store, f"old {name}"
+    store.commit([InsertRecord(make_record(name, 1, pending=True)), SaveSession(make_session(old))])
+    batch: list[Write] = [
+        DropSession(old),
+        InsertRecord(make_record(name, 2)),
+        SettleRecords(name, (1,), keep=True),
+        SaveSession(make_full_session(name)),
+    ]
+    sprung = proxy.lose(needle, answer=answer)
+    with pytest.raises(StoreUnavailable):
+        store.commit(batch)
+    assert sprung.is_set()
+    done = (
+        store.session_records([name]) != [],
+        store.pending(name, 0, 10, 10) == [],
+        store.record(name, 2) is not None,
+    )
+    before = (saved, settled, inserted)
+    # Whether the one that was cut off took effect is in doubt only where its answer was lost.
+    assert done == before or (answer and sum(done) == sum(before) + 1)
+    assert store.commit(batch) == [COMMITTED] * 4
+    assert store.session_records([old, name]) == [make_full_session(name)]
 
 
 def test_commit_that_meets_a_conflict_reads_again_when_the_answer_is_lost(

@@ -27,6 +27,14 @@ def test_user_document_of_newer_layout_is_refused() -> None:
         user_from_document(document)
 
 
+def test_documents_of_the_first_layout_are_read() -> None:
+    """What both hold has not changed since, so no migration rewrites them."""
+    user, record = document_from_user(make_full_user("a@x")), document_from_record(make_record("a@x", 1))
+    user["v"] = record["v"] = 1
+    assert user_from_document(user) == make_full_user("a@x")
+    assert record_from_document(record) == make_record("a@x", 1)
+
+
 def test_record_document_of_newer_layout_is_refused() -> None:
     document = document_from_record(make_record("a@x", 1))
     document["v"] = SCHEMA_VERSION + 1

@@ -6,13 +6,15 @@ import bson
 from hypothesis import given
 from hypothesis import strategies as st
 
-from store.log import LogRecord, StanzaNumber
+from store.log import SEQ_MAX, LogRecord, StanzaNumber
 from store.mongo.documents import (
     RecordDocument,
     UserDocument,
     document_from_record,
     document_from_user,
+    inbound_from_key,
     inbound_key,
+    inbound_window,
     record_from_document,
     record_key,
     user_from_document,
@@ -47,3 +49,20 @@ def test_inbound_keys_of_two_stanzas_or_owners_differ(
 ) -> None:
     keys = {inbound_key(StanzaNumber(session, number), owner) for session, number, owner in (one, other)}
     assert len(keys) == len({one, other})
+
+
+@given(TEXTS, BARE_JIDS, st.integers(0, 30), st.integers(0, 30), st.integers(1, 30))
+def test_inbound_window_holds_the_numbers_between_its_ends(
+    session: str, owner: str, number: int, after: int, width: int
+) -> None:
+    stanza = StanzaNumber(session, number)
+    key = inbound_key(stanza, owner)
+    window = inbound_window(session, after, after + width)
+    assert (window["$gt"] < key < window["$lt"]) == (after < number <= after + width)
+    assert inbound_from_key(key) == stanza
+
+
+@given(BARE_JIDS)
+def test_inbound_window_may_reach_past_the_last_number(owner: str) -> None:
+    window = inbound_window("session", SEQ_MAX - 1, SEQ_MAX + 1000)
+    assert window["$gt"] < inbound_key(StanzaNumber("session", SEQ_MAX), owner) < window["$lt"]

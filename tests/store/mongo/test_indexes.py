@@ -5,23 +5,24 @@ from typing import Any
 import pytest
 
 from store.log import StanzaNumber
-from store.mongo.collections import LOG, USERS
-from store.mongo.documents import inbound_key, record_key
+from store.mongo.collections import LOG, SESSIONS, USERS
+from store.mongo.documents import inbound_key, inbound_window, record_key
 from store.mongo.driver import MongoStore
 from store.mongo.failures import Stage
 from store.mongo.indexes import INDEXES, create_indexes
-from store.writes import CreateUser, InsertRecord
-from tests.store.samples import make_full_record, make_user
+from store.writes import CreateUser, InsertRecord, SaveSession
+from tests.store.samples import make_full_record, make_session, make_user
 
 STANZA = inbound_key(StanzaNumber("session", 1), "a@x")
 QUERIES = [
     (USERS, {"shelf": {"$gte": 0, "$lt": 16}}, "shelf"),
     (LOG, {"queued": {"$gt": record_key("a@x", 0), "$lte": record_key("a@x", 9)}}, "queued"),
     (LOG, {"inbound": {"$in": [STANZA]}}, "inbound"),
-    (LOG, {"inbound": {"$gt": STANZA, "$lte": f"{STANZA}~"}}, "inbound"),
+    (LOG, {"inbound": inbound_window("session", 0, 100)}, "inbound"),
     (LOG, {"owner": "a@x", "seq": {"$gt": 1, "$lte": 100}}, "owner_seq"),
     (LOG, {"owner": "a@x"}, "owner_seq"),
     (LOG, {"owner": "a@x", "with_jid": "b@x", "seq": {"$gt": 1, "$lte": 100}}, "owner_with_seq"),
+    (SESSIONS, {"bare_jid": "a@x"}, "bare_jid"),
 ]
 
 
@@ -35,7 +36,13 @@ def index_names(plan: Any) -> set[str]:
 
 @pytest.fixture(autouse=True)
 def _something_to_find(mongo_store: MongoStore) -> None:
-    mongo_store.commit([CreateUser(make_user("a@x")), InsertRecord(make_full_record("a@x", 1))])
+    mongo_store.commit(
+        [
+            CreateUser(make_user("a@x")),
+            InsertRecord(make_full_record("a@x", 1)),
+            SaveSession(make_session("s", jid="a@x/r")),
+        ]
+    )
 
 
 @pytest.mark.parametrize(("collection", "query", "index"), QUERIES)

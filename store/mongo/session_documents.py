@@ -1,0 +1,117 @@
+"""Stream-managed sessions as documents and back: one document a session, keyed by its id.
+
+An entry of the queue is the number of its record, or the stanza's bytes: its type says which. `bare_jid` is
+there for an index. What is absent from a session is absent from its document.
+"""
+
+from typing import Final, NotRequired, TypedDict
+
+from store.mongo.documents import SCHEMA_VERSION, check_version
+from store.sessions import OpenRequest, QueueEntry, SessionRecord, SessionSummary
+
+SUMMARY_FIELDS: Final = ("jid", "resume_seconds", "hibernated_ms")
+
+
+class OpenRequestDocument(TypedDict):
+    """`OpenRequest`, an element of `requests`."""
+
+    id: str
+    to: str
+
+
+class SessionDocument(TypedDict):
+    """`SessionRecord`."""
+
+    _id: str
+    v: int
+    jid: str
+    bare_jid: str
+    lang: NotRequired[str]
+    received: int
+    acked: int
+    epoch: int
+    base: int
+    entries: NotRequired[list[int | bytes]]
+    is_exact: NotRequired[bool]
+    presence: NotRequired[bytes]
+    directed: NotRequired[list[str]]
+    roster_version: NotRequired[int]
+    requests: NotRequired[list[OpenRequestDocument]]
+    resume_seconds: float
+    hibernated_ms: NotRequired[int]
+
+
+def document_from_session(record: SessionRecord) -> SessionDocument:
+    """Return the document to store for a session."""
+    document = SessionDocument(
+        _id=record.sm_id,
+        v=SCHEMA_VERSION,
+        jid=record.jid,
+        bare_jid=record.bare_jid,
+        received=record.received,
+        acked=record.acked,
+        epoch=record.epoch,
+        base=record.base,
+        resume_seconds=record.resume_seconds,
+    )
+    if record.lang is not None:
+        document["lang"] = record.lang
+    if record.entries:
+        document["entries"] = [_value_from_entry(entry) for entry in record.entries]
+    if record.is_exact:
+        document["is_exact"] = True
+    if record.presence is not None:
+        document["presence"] = record.presence
+    if record.directed:
+        document["directed"] = list(record.directed)
+    if record.roster_version is not None:
+        document["roster_version"] = record.roster_version
+    if record.requests:
+        document["requests"] = [OpenRequestDocument(id=id_, to=to) for id_, to in record.requests]
+    if record.hibernated_ms is not None:
+        document["hibernated_ms"] = record.hibernated_ms
+    return document
+
+
+def session_from_document(document: SessionDocument) -> SessionRecord:
+    """Return the session in a document.
+
+    Raises:
+        StoreUnusable: If a newer program wrote it.
+    """
+    check_version(document["_id"], document["v"])
+    return SessionRecord(
+        sm_id=document["_id"],
+        jid=document["jid"],
+        lang=document.get("lang"),
+        received=document["received"],
+        acked=document["acked"],
+        epoch=document["epoch"],
+        base=document["base"],
+        entries=tuple(_entry_from_value(value) for value in document.get("entries", ())),
+        is_exact=document.get("is_exact", False),
+        presence=document.get("presence"),
+        directed=tuple(document.get("directed", ())),
+        roster_version=document.get("roster_version"),
+        requests=tuple(OpenRequest(item["id"], item["to"]) for item in document.get("requests", ())),
+        resume_seconds=document["resume_seconds"],
+        hibernated_ms=document.get("hibernated_ms"),
+    )
+
+
+def summary_from_document(document: SessionDocument) -> SessionSummary:
+    """Return the summary in a document of which only `SUMMARY_FIELDS` were read."""
+    return SessionSummary(
+        document["_id"], document["jid"], document.get("hibernated_ms"), document["resume_seconds"]
+    )
+
+
+def _value_from_entry(entry: QueueEntry) -> int | bytes:
+    if entry.seq is not None:
+        return entry.seq
+    assert entry.data is not None  # as `store.writes` has checked
+    return entry.data
+
+
+def _entry_from_value(value: int | bytes) -> QueueEntry:
+    return QueueEntry(seq=value) if isinstance(value, int) else QueueEntry(data=value)

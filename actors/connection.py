@@ -8,11 +8,10 @@ stream; so does one with a part of the client's stream in hand, since that part 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, Final
 
 import trio
 
-from actors.connection_answers import credentials_answer, password_answer, registration_answer
 from actors.connection_messages import (
     Answered,
     CarrierLost,
@@ -25,32 +24,25 @@ from actors.connection_messages import (
     NegotiationTimeout,
     SessionDown,
 )
+from actors.connection_requests import Requests
 from actors.connection_state import ConnectionState, Phase
-from actors.session import start_session
-from actors.session_messages import Deliver, FromClient, SessionMessage, StreamEnded
+from actors.session_messages import Deliver, FromClient, NonzaFromClient, SessionMessage, StreamEnded
 from protocols.conditions import StreamCondition
 from protocols.errors import StanzaError
-from protocols.namespaces import PING
+from protocols.namespaces import PING, STREAM_MANAGEMENT
 from protocols.negotiation_values import (
     Action,
     Answer,
-    BindRefused,
-    BindResource,
-    Bound,
     CloseStream,
     Established,
-    FetchCredentials,
-    LoginFailed,
-    RequestRegistration,
     RestartStream,
     Send,
     StartTls,
-    VerifyPassword,
 )
 from protocols.negotiation_values import StreamEnded as NegotiationEnded
-from protocols.sasl.keys import verify_plain
-from protocols.stanza import build_error, build_iq
+from protocols.stanza import build_iq
 from protocols.stream_events import (
+    ElementReceived,
     Event,
     StanzaReceived,
     StanzaRefused,
@@ -60,14 +52,14 @@ from protocols.stream_events import (
 )
 from supervision.actor import Actor
 from supervision.exit_reason import ExitReason, Normal, Shutdown
+from supervision.runtime import KillHere, Point
 from supervision.slot import ApplyFailedError, Slot
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from actors.server import Server
     from protocols.jid import JID
-    from supervision.reply import Reply
 
 ROOM: Final = 8
 """Signal: the session takes stanzas again, or the client has read what it was sent."""
@@ -79,8 +71,6 @@ UNREAD_BYTES_MAX: Final = 65_536
 _PING: Final = f"<ping xmlns='{PING}'/>".encode()
 _OPEN: Final = (Phase.NEGOTIATING, Phase.ESTABLISHED)
 
-R = TypeVar("R")
-
 
 class Connection(Actor[ConnectionMessage, ConnectionMessage]):
     """See the module's docstring. Subclasses say how to begin anew, start TLS and close."""
@@ -89,6 +79,7 @@ class Connection(Actor[ConnectionMessage, ConnectionMessage]):
         super().__init__(slot)
         self.server = server
         self.state = state
+        self._requests = Requests(server, slot.ref, state, self.negotiate)
 
     # -- what a carrier does its own way
 
@@ -143,8 +134,8 @@ class Connection(Actor[ConnectionMessage, ConnectionMessage]):
             match message:
                 case Answered(answer):
                     self._answered(answer)
-                case CloseConnection(condition, text):
-                    self.close(condition, text)
+                case CloseConnection(condition, text, detail):
+                    self.close(condition, text, detail)
                 case SessionDown(reason):
                     self._session_down(reason)
                 case NegotiationTimeout():
@@ -170,6 +161,8 @@ class Connection(Actor[ConnectionMessage, ConnectionMessage]):
         """
         try:
             self.heed(bits)
+        except KillHere:
+            raise  # between two events, all of which are held
         except Exception as error:
             raise ApplyFailedError from error
 
@@ -224,13 +217,20 @@ class Connection(Actor[ConnectionMessage, ConnectionMessage]):
         return True
 
     def take(self, events: Sequence[Event]) -> None:
-        """Take events in order; those that must wait are held, those behind the end mean nothing."""
-        state = self.state
-        for event in events:
-            if not state.held_events and (state.phase is Phase.ESTABLISHED or self.can_take):
-                self._take_one(event)
-            elif state.phase in _OPEN:
-                state.held_events.append(event)
+        """Take events in order; those that must wait are held, those behind the end mean nothing.
+
+        All are held until they have been taken, so that a successor finds them whatever becomes of us.
+        """
+        held = self.state.held_events
+        held += events
+        self._take_held_events(held)
+        if self.state.phase not in _OPEN:
+            held.clear()
+
+    def _take_held_events(self, held: list[Event]) -> None:
+        while held and (self.state.phase is Phase.ESTABLISHED or self.can_take):
+            self.slot.probe(Point.BEFORE_DECIDE, held[0])
+            self._take_one(held.pop(0))
 
     def _take_one(self, event: Event) -> None:
         if self.state.phase is Phase.ESTABLISHED:
@@ -251,12 +251,14 @@ class Connection(Actor[ConnectionMessage, ConnectionMessage]):
     def _take_established(self, event: Event) -> None:
         match event:
             case StanzaReceived(stanza):
-                self.to_session(FromClient(stanza), stanza.size)
+                self.to_session(FromClient(stanza, self.state.via), stanza.size)
             case StanzaRefused(stanza, condition, text):
-                if stanza.type not in {"error", "result"}:
-                    error = build_error(stanza, StanzaError(condition, text))
-                    self.to_session(Deliver(error), error.size)
+                fault = StanzaError(condition, text)
+                self.to_session(FromClient(stanza, self.state.via, fault), stanza.size)
+            case ElementReceived(namespace) if namespace == STREAM_MANAGEMENT:
+                self.to_session(NonzaFromClient(event, self.state.via), len(event.data))
             case StreamClosed():
+                self.state.is_clean = True
                 self.close(None)
             case StreamFailed(condition, text):
                 self.close(condition, text)
@@ -304,8 +306,8 @@ class Connection(Actor[ConnectionMessage, ConnectionMessage]):
     def take_held(self) -> None:
         """Go on with the events that came while we were waited for, then read on."""
         held = self.state.held_events
-        while held and self.can_take:
-            self._take_one(held.pop(0))
+        if self.can_take:
+            self._take_held_events(held)
         while not held and self.can_take:
             events = self.held_back()
             if not events:
@@ -317,45 +319,16 @@ class Connection(Actor[ConnectionMessage, ConnectionMessage]):
         match action:
             case Send(data):
                 self.state.outlet.append(data)
-            case FetchCredentials(account):
-                self._when(self.server.store.read_credentials(account.bare), credentials_answer)
-            case VerifyPassword(password, keys):
-                reply = self.server.world.hashing.submit(lambda: verify_plain(password, keys))
-                self._when(reply, password_answer)
-            case LoginFailed():
-                self.server.login_failed(self.state.peer, action)
             case StartTls():
                 self.start_tls()
             case RestartStream():
                 self.restart_stream()
-            case RequestRegistration(request):
-                self._when(self.server.answer_registration(request, self.state.peer), registration_answer)
-            case BindResource(jid):
-                self._bind(jid)
             case Established(jid):
                 self._established(jid)
             case CloseStream():
                 self._begin_closing()
-
-    def _when(self, reply: Reply[R], convert: Callable[[Reply[R]], Answer]) -> None:
-        """Tell ourselves when the answer is there; what it is may be a fault, for us to die of."""
-
-        def told() -> None:
-            self.ref.tell(Filled(reply, convert))
-
-        if reply.is_filled:
-            told()
-        else:
-            reply.on_filled = told
-
-    def _bind(self, jid: JID) -> None:
-        state = self.state
-        try:
-            state.session = start_session(self.server, jid, state.outlet, self.ref, state.lang)
-        except StanzaError as error:
-            self.negotiate(BindRefused(error))
-        else:
-            self.negotiate(Bound(jid))
+            case _:
+                self._requests.make(action)
 
     def _established(self, jid: JID) -> None:
         state = self.state
@@ -407,17 +380,19 @@ class Connection(Actor[ConnectionMessage, ConnectionMessage]):
         is_orderly = isinstance(reason, Shutdown | Normal)
         self.close(StreamCondition.SYSTEM_SHUTDOWN if is_orderly else StreamCondition.INTERNAL_SERVER_ERROR)
 
-    def close(self, condition: StreamCondition | None, text: str = "") -> None:
+    def close(self, condition: StreamCondition | None, text: str = "", detail: bytes = b"") -> None:
         """End the stream from our side, with an error or in answer to the client's own closing."""
         state = self.state
         if state.phase not in _OPEN:
             return
         if state.negotiation is not None and condition is not None:
-            self.negotiate(NegotiationEnded(condition, text))  # it knows what may be said in its state
+            self.negotiate(
+                NegotiationEnded(condition, text, detail)
+            )  # it knows what may be said in its state
         else:
             framing = state.outlet.framing
             if condition is not None:
-                state.outlet.append(framing.error(condition, text))
+                state.outlet.append(framing.error(condition, text, detail))
             state.outlet.append(framing.close())
         self._begin_closing()
 
@@ -451,7 +426,7 @@ class Connection(Actor[ConnectionMessage, ConnectionMessage]):
         if not state.is_end_told:
             state.is_end_told = True
             if state.session is not None:
-                self.to_session(StreamEnded(), 0)
+                self.to_session(StreamEnded(state.via, state.is_clean), 0)
 
     def _session_down(self, reason: ExitReason) -> None:
         self.state.session = None
@@ -495,4 +470,4 @@ def end_session(slot: Slot[ConnectionMessage], _reason: ExitReason) -> None:
     state = slot.state
     assert isinstance(state, ConnectionState)
     if state.session is not None and (state.held_messages or not state.is_end_told):
-        state.session.tell(StreamEnded())
+        state.session.tell(StreamEnded(state.via, state.is_clean))

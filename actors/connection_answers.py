@@ -8,6 +8,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from actors.blocking import PoolFullError
+from actors.session_messages import ResumeAccepted, ResumeRefused, ResumeTooHigh
+from protocols.conditions import StanzaCondition, StreamCondition
 from protocols.negotiation_values import (
     Answer,
     CredentialsFound,
@@ -16,10 +18,16 @@ from protocols.negotiation_values import (
     PasswordRefused,
     PasswordVerified,
     RegistrationAnswered,
+    Resumed,
+    StreamEnded,
 )
+from protocols.negotiation_values import ResumeRefused as NegotiationRefused
+from protocols.stream_management import handled_count_too_high
 from store.errors import StoreError
+from supervision.reply import CallError
 
 if TYPE_CHECKING:
+    from actors.session_messages import ResumeOutcome
     from protocols.sasl.keys import ScramKeys
     from protocols.stanza import Stanza
     from supervision.reply import Reply
@@ -42,3 +50,19 @@ def password_answer(reply: Reply[bool]) -> Answer:
 def registration_answer(reply: Reply[Stanza]) -> Answer:
     """What the client is told about its request to register."""
     return RegistrationAnswered(reply.result())
+
+
+def resumption_answer(reply: Reply[ResumeOutcome]) -> Answer:
+    """Whether a session goes on (XEP-0198 §5); one that ended with the question in hand is not there any more."""
+    try:
+        outcome = reply.result()
+    except CallError:
+        return NegotiationRefused(StanzaCondition.ITEM_NOT_FOUND)
+    match outcome:
+        case ResumeAccepted(jid):
+            return Resumed(jid)
+        case ResumeRefused(condition, h):
+            return NegotiationRefused(condition, h)
+        case ResumeTooHigh(h, sent):
+            text = f"you acknowledged {h} stanzas, and were sent {sent}"
+            return StreamEnded(StreamCondition.UNDEFINED_CONDITION, text, handled_count_too_high(h, sent))

@@ -46,6 +46,7 @@ class CloseConnection(NamedTuple):
 
     condition: StreamCondition
     text: str = ""
+    detail: bytes = b""
 
 
 @final

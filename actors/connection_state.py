@@ -32,10 +32,12 @@ class ConnectionState:
     Attributes:
         negotiation: Until the session is established or the stream closes.
         session: Once a resource is bound, until it has ended.
+        via: Which of the session's connections this is.
         jid: The same resource.
-        held_events: What the client said while the negotiation waits for us.
+        held_events: What the client said while the negotiation waits for us, or is just being dealt with.
         held_messages: What the session could not take yet, with its size.
         is_end_told: Whether the session is told of the stream's end, behind what is held.
+        is_clean: Whether the client itself has closed its stream in good order.
         is_written: Whether the end of a closing stream has been written.
         heard_at: When something last came from the client, in seconds of Trio's clock.
         asked_at: When the client was last asked for a sign of life, by the same clock.
@@ -48,6 +50,7 @@ class ConnectionState:
         "heard_at",
         "held_events",
         "held_messages",
+        "is_clean",
         "is_end_told",
         "is_written",
         "jid",
@@ -58,6 +61,7 @@ class ConnectionState:
         "phase",
         "session",
         "timer",
+        "via",
     )
 
     def __init__(self, outlet: Outlet, setup: Setup, peer: str) -> None:
@@ -66,10 +70,12 @@ class ConnectionState:
         self.phase = Phase.NEGOTIATING
         self.negotiation: Negotiation | None = Negotiation(setup)
         self.session: Ref[SessionMessage] | None = None
+        self.via = 0
         self.lang: str | None = None
         self.jid: JID | None = None
         self.held_events: list[Event] = []
         self.held_messages: list[tuple[SessionMessage, int]] = []
+        self.is_clean = False
         self.is_end_told = False
         self.is_written = False
         self.heard_at = 0.0

@@ -138,7 +138,9 @@ class ModuleHost:
         }
 
     def _account_context(self, module: Module, state: PresenceState, user: User) -> AccountContext:
-        queue = OfflineQueue(self._server.store, user, state.pending, self._server.names)
+        queue = OfflineQueue(
+            self._server.store, user, self._server.ledger_of(state.jid), state.pending, self._server.names
+        )
         return AccountContext(
             **self._common(module, {OfflineQueue: queue}),
             jid=state.jid,

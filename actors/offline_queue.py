@@ -2,49 +2,78 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple, final
+from typing import TYPE_CHECKING, Final, NamedTuple, final
 
 from protocols.stored_stanza import read_stored
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from actors.ledger import Ledger
     from actors.presence_state import PendingSize
     from actors.store_access import StoreAccess
     from protocols.stanza import Stanza
     from protocols.xml_element import NameBudget
+    from store.log import LogRecord, StanzaNumber
     from store.users import User
+
+PAGE: Final = 100
+"""Messages read at a time; at the largest there are, as many bytes as the driver takes in one piece."""
 
 
 @final
 class Waiting(NamedTuple):
-    """One message, under which number it is kept, and when it was accepted."""
+    """One message, under which number it is kept, when it was accepted, and under which name it came."""
 
     seq: int
     at_ms: int
     stanza: Stanza
+    origin: StanzaNumber | None = None
 
 
 @final
 class OfflineQueue:
     """The queue of one account, as it is while one of its messages is being handled.
 
+    What the log still holds for a session that lives, or waits for its client, is not part of it.
+
     Attributes:
         size: How much waits, where that is known.
     """
 
-    def __init__(self, store: StoreAccess, user: User, size: PendingSize | None, names: NameBudget) -> None:
+    def __init__(
+        self, store: StoreAccess, user: User, ledger: Ledger, size: PendingSize | None, names: NameBudget
+    ) -> None:
         self._store = store
         self._user = user
+        self._ledger = ledger
         self._names = names
         self.size = size
 
-    async def read(self, after_seq: int, count_max: int) -> Sequence[Waiting]:
-        """The next messages behind this number, at most so many.
+    async def read(self) -> Sequence[Waiting]:
+        """Everything that waits; bounded by what is let in.
 
         Raises:
             StoreUnavailable: the database is away.
         """
-        user = self._user
-        records = await self._store.read_pending(user.bare_jid, after_seq, user.log_reserved, count_max)
-        return [Waiting(each.seq, each.at_ms, read_stored(each.data, self._names)) for each in records]
+        records = await read_undelivered(self._store, self._user)
+        return [
+            Waiting(each.seq, each.at_ms, read_stored(each.data, self._names), each.inbound)
+            for each in records
+            if not self._ledger.is_owed(each.seq)
+        ]
+
+
+async def read_undelivered(store: StoreAccess, user: User) -> Sequence[LogRecord]:
+    """Everything in an account's log that nobody has acknowledged, in order.
+
+    Raises:
+        StoreUnavailable: the database is away.
+    """
+    records: list[LogRecord] = []
+    while True:
+        after = records[-1].seq if records else 0
+        page = await store.read_pending(user.bare_jid, after, user.log_reserved, PAGE)
+        records += page
+        if len(page) < PAGE:
+            return records

@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, Protocol, final
 
 from actors.port import HUNG_UP, Port, PortClosedError
+from protocols.framing import TcpFraming
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -43,6 +44,41 @@ class Outlet(Protocol):
 
     def end(self) -> None:
         """The stream's last words have been appended: no stanza may come behind them."""
+
+
+@final
+class NoOutlet:
+    """The outlet of a session without a connection: nothing reaches anybody."""
+
+    __slots__ = ()
+
+    framing: Framing = TcpFraming()
+    bytes_pending = 0
+
+    @property
+    def on_drained(self) -> Callable[[], None] | None:
+        """See `Outlet`."""
+        return None
+
+    @on_drained.setter
+    def on_drained(self, told: Callable[[], None] | None) -> None:
+        """Nothing waits, so nobody is to be told."""
+
+    def append(self, data: bytes) -> None:
+        """See `Outlet`."""
+
+    def append_stanza(self, stanza: Stanza) -> bool:
+        """See `Outlet`."""
+        return False
+
+    def flush(self) -> None:
+        """See `Outlet`."""
+
+    def end(self) -> None:
+        """See `Outlet`."""
+
+
+NO_OUTLET: Final = NoOutlet()
 
 
 class PortOutput:

@@ -13,32 +13,31 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, final
 
 from actors import presence_rules as rules
 from actors import routing, subscription_rules
+from actors.presence_apply import PresenceApply
 from actors.presence_commit import PresenceCommit
 from actors.presence_effects import (
     Answer,
     DropResource,
-    HandOver,
-    KeepMessage,
     MakeUser,
-    NoteInterested,
-    NotePending,
     NoteResource,
     OfferToSession,
+    PassResume,
     PresenceEffect,
     Publish,
-    PushRoster,
     Refuse,
     RemoveAccount,
     SaveUser,
     Send,
     SendToSession,
     SetReply,
-    TellLoggedOut,
+    TellRoster,
 )
+from actors.presence_load import load
 from actors.presence_messages import (
     CreateAccount,
     DeleteAccount,
     DescribeUser,
+    LoadSessions,
     LoggedOut,
     OwnMessage,
     OwnPresence,
@@ -47,19 +46,20 @@ from actors.presence_messages import (
     PassOn,
     Planned,
     PresenceMessage,
+    ReserveNumbers,
+    ResumeStored,
     Routed,
     SessionBound,
     SessionEnded,
+    SessionResumed,
     SetCredentials,
 )
-from actors.presence_state import NOTHING_PENDING, OwnResource, PresenceState
-from actors.roster_changes import build_push
-from actors.session_messages import CloseStream, Deliver, DeliverIfDirected
-from protocols.conditions import StanzaCondition, StreamCondition
+from actors.presence_state import PresenceState
+from protocols.conditions import StanzaCondition
 from protocols.delivery import Delivery
 from protocols.errors import StanzaError
 from protocols.jid import JID
-from protocols.stanza import Stanza, StanzaKind, build_iq_result
+from protocols.stanza import Stanza, StanzaKind
 from store.errors import StoreUnavailable
 from store.users import User
 from supervision.actor import Actor
@@ -94,6 +94,7 @@ class Presence(Actor[PresenceMessage, PresenceEffect]):
         {
             *(SessionBound, SessionEnded, OwnPresence, OwnSubscription, PassOn, Routed, LoggedOut),
             *(CreateAccount, SetCredentials, DeleteAccount, DescribeUser),
+            *(ReserveNumbers, LoadSessions, ResumeStored, SessionResumed),
         }
     )
 
@@ -103,6 +104,7 @@ class Presence(Actor[PresenceMessage, PresenceEffect]):
         assert isinstance(slot.state, PresenceState)
         self._state = slot.state
         self._commit = PresenceCommit(server, slot.state)
+        self._effects = PresenceApply(server, slot.state, slot.ref)
 
     async def init(self) -> None:
         """See to it that an actor with nothing to do goes to sleep, whatever becomes of its first message."""
@@ -124,7 +126,7 @@ class Presence(Actor[PresenceMessage, PresenceEffect]):
         """What follows from a message, committed; a predecessor may have come so far already."""
         submitted = self._state.submitted
         if submitted is None or submitted.message is not message:
-            await self._load()
+            await load(self._server, self._state)
             effects = await self._plan(message)
             submitted = self._state.submitted = await self._commit.submit(effects, message)
             if submitted is None:
@@ -132,12 +134,6 @@ class Presence(Actor[PresenceMessage, PresenceEffect]):
         self.mailbox.acquit()
         await self._commit.wait(submitted.outcomes)
         return submitted.effects
-
-    async def _load(self) -> None:
-        state = self._state
-        if not state.is_loaded:
-            state.user = await self._server.store.read_user(state.jid.bare)
-            state.is_loaded = True
 
     async def _plan(self, message: PresenceMessage) -> Sequence[PresenceEffect]:
         match message:
@@ -155,8 +151,22 @@ class Presence(Actor[PresenceMessage, PresenceEffect]):
                 return await self._routed(message)
             case LoggedOut(at_ms, status):
                 return rules.note_logout(self._state, at_ms, status)
+            case ReserveNumbers():
+                return await self._reserve_numbers()
+            case LoadSessions():
+                return []
+            case ResumeStored(sm_id, resume):
+                return [PassResume(sm_id, resume)]
+            case SessionResumed():
+                return await self._session_resumed(message)
             case _:
                 return self._plan_for_account(message)
+
+    async def _reserve_numbers(self) -> Sequence[PresenceEffect]:
+        user = self._state.user
+        if user is not None:
+            await self._commit.reserve(user)
+        return []
 
     def _plan_for_account(self, message: PresenceMessage) -> Sequence[PresenceEffect]:
         """What people and modules ask of the account itself."""
@@ -196,7 +206,10 @@ class Presence(Actor[PresenceMessage, PresenceEffect]):
                 return self._session_ended(jid, session, directed)
             case PassOn(stanza):
                 return [Send(stanza)]
-            case LoggedOut():
+            case LoggedOut() | LoadSessions():
+                return []
+            case ReserveNumbers():
+                self._server.ledger_of(self._state.jid).is_refilling = False  # to be asked for again
                 return []
             case _:
                 return [Refuse(_STORE_AWAY)]
@@ -217,6 +230,21 @@ class Presence(Actor[PresenceMessage, PresenceEffect]):
             # Another session has the name by now; its binding has told the contacts of the end of this one.
             return rules.take_back(rules.gone(jid), directed)
         return rules.end_resource(self._state, jid, directed)
+
+    async def _session_resumed(self, message: SessionResumed) -> Sequence[PresenceEffect]:
+        """Its client knows the presence and the roster of before the crash."""
+        state, resource = self._state, message.jid.resourcepart
+        own = state.resources.get(resource or "")
+        if resource is None or own is None or own.session is not message.session:
+            return []  # it has been replaced meanwhile
+        effects: list[PresenceEffect] = []
+        if message.roster_version is not None:
+            effects.append(TellRoster(resource, message.roster_version))
+        if own.presence is not None:
+            effects += rules.see_anew(state, resource, own, message.jid)
+            if own.priority >= 0 and state.user is not None:
+                effects += await self._server.modules.run_available(state, state.user, resource)
+        return effects
 
     async def _own_presence(self, message: OwnPresence) -> Sequence[PresenceEffect]:
         stanza, state = message.stanza, self._state
@@ -293,125 +321,21 @@ class Presence(Actor[PresenceMessage, PresenceEffect]):
                 continue
             assert isinstance(message, Planned)
             for effect in message.effects:
-                self._apply_one(effect, message.message)
+                self._effects.apply(effect, message.message)
             self._state.submitted = None
-            self._count(message.message)
+            self._is_done(message.message)
         self._set_passivation()
 
-    def _count(self, message: PresenceMessage) -> None:
-        """Note that a stanza has been dealt with; see `UserEntry`."""
+    def _is_done(self, message: PresenceMessage) -> None:
+        """Note that a stanza has been dealt with; see `UserEntry` and `Receipt`."""
         if isinstance(message, Routed):
             self._server.directory.entry(self._state.jid.bare).waiting -= 1
         elif isinstance(message, OwnMessage):
             self._server.directory.entry(self._state.jid.bare).unsettled -= 1
-
-    def _apply_one(self, effect: PresenceEffect, cause: PresenceMessage) -> None:
-        match effect:
-            case Send(stanza):
-                self._send(stanza)
-            case SendToSession(session, stanza):
-                routing.carry_out(self._server, routing.ToSession(session, stanza))
-            case OfferToSession(session, stanza):
-                if not session.cast(DeliverIfDirected(stanza), stanza.size):
-                    self._refuse(cause, _NO_ACCOUNT)
-            case HandOver():
-                self._hand_over(effect)
-            case Answer(payload):
-                assert isinstance(cause, Routed)
-                self._send(build_iq_result(cause.stanza, payload))
-            case Refuse(error):
-                self._refuse(cause, error)
-            case PushRoster(payload):
-                self._push(payload)
-            case TellLoggedOut(status):
-                self.ref.tell(LoggedOut(self._server.world.now_ms(), status))
-            case SetReply(reply, value):
-                reply.set(value)
-            case Publish():
-                self._server.directory.publish(self._state.jid.bare, self._state.priorities)
-            case _:
-                self._note(effect, cause)
-
-    def _note(self, effect: PresenceEffect, cause: PresenceMessage) -> None:
-        """Those that change what this actor knows."""
-        state = self._state
-        match effect:
-            case SaveUser(user):
-                state.user = replace(user, rev=user.rev + 1)
-            case MakeUser(user):
-                state.user = user
-            case KeepMessage(stanza):
-                state.note_kept(stanza.size)
-            case NotePending(size):
-                state.pending = size
-            case NoteResource(resource, session, presence, priority):
-                state.resources[resource] = OwnResource(session, presence, priority)
-            case DropResource(resource):
-                state.drop(resource)
-            case NoteInterested():
-                sender = cause.stanza.sender if isinstance(cause, Routed) else None
-                if sender is not None and sender.resourcepart in state.resources:
-                    state.interested[sender.resourcepart] = None
-            case RemoveAccount():
-                self._remove_account()
-            case _:
-                raise AssertionError(f"nobody carries out {effect}")
-
-    def _send(self, stanza: Stanza) -> None:
-        """To a session of this very user without queueing behind what others have for it."""
-        to = stanza.to
-        own = None
-        if to is not None and to.bare == self._state.jid.bare:
-            own = self._server.directory.session(to)
-        if own is None:
-            routing.send(self._server, stanza)
         else:
-            routing.carry_out(self._server, routing.ToSession(own, stanza))
-
-    def _hand_over(self, effect: HandOver) -> None:
-        """In the lane that refuses nothing, so that all arrive and only then leave the queue."""
-        own = self._state.resources.get(effect.resource)
-        if own is None or not all(own.session.tell(Deliver(stanza)) for stanza in effect.stanzas):
             return
-        for write in effect.writes:
-            self._server.store.cast(write)
-        self._state.pending = NOTHING_PENDING
-
-    def _refuse(self, cause: PresenceMessage, error: StanzaError) -> None:
-        match cause:
-            case Routed(stanza) | OwnPresence(stanza=stanza) | OwnSubscription(stanza) | PassOn(stanza):
-                answer = routing.refusal(stanza, error)
-                if answer is not None:
-                    self._send(answer)
-            case (
-                CreateAccount(reply=reply)
-                | SetCredentials(reply=reply)
-                | DeleteAccount(reply=reply)
-                | DescribeUser(reply=reply)
-            ):
-                reply.fail(StoreUnavailable(error.text or "the database is away"))
-
-    def _push(self, payload: bytes) -> None:
-        state = self._state
-        for resource in state.interested:
-            own = state.resources.get(resource)
-            if own is not None:
-                token = self._server.world.new_token()
-                to = JID(state.jid.localpart, state.jid.domainpart, resource)
-                push = build_push(to, token, payload)
-                routing.carry_out(self._server, routing.ToSession(own.session, push))
-
-    def _remove_account(self) -> None:
-        """Take leave of everybody, then of the clients, behind whatever is on its way to them."""
-        state = self._state
-        if state.user is not None:
-            for leave in subscription_rules.leave_everybody(state, state.user):
-                routing.send(self._server, leave.stanza)
-        state.user = state.next_seq = state.pending = None
-        close = CloseStream(StreamCondition.NOT_AUTHORIZED, "the account has been deleted")
-        for own in state.resources.values():
-            if not own.session.cast(close):
-                own.session.tell(close)
+        if message.stanza.receipt is not None:
+            message.stanza.receipt.release()
 
     def set_aside(self, message: PresenceMessage, error: BaseException) -> Sequence[PresenceEffect]:
         """Refuse what killed this actor; what had been committed is answered, and has happened.
@@ -420,6 +344,8 @@ class Presence(Actor[PresenceMessage, PresenceEffect]):
         """
         submitted = self._state.submitted
         effects: list[PresenceEffect] = [Refuse(StanzaError(StanzaCondition.INTERNAL_SERVER_ERROR))]
+        if isinstance(message, ReserveNumbers):
+            self._server.ledger_of(self._state.jid).is_refilling = False
         if isinstance(message, SessionEnded) and message.jid.resourcepart is not None:
             effects = [DropResource(message.jid.resourcepart), Publish()]
         elif submitted is not None and submitted.message is message and submitted.outcomes.succeeded:
@@ -494,3 +420,5 @@ def _abandoned(server: Server, left: Sequence[PresenceMessage]) -> None:
             routing.send(server, message.stanza)
         elif isinstance(message, Routed) and message.stanza.kind is not StanzaKind.PRESENCE:
             routing.send_back(server, message.stanza, _STORE_AWAY)
+        if isinstance(message, Routed | OwnMessage) and message.stanza.receipt is not None:
+            message.stanza.receipt.release()

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Final, final
 from actors.presence_effects import KeepMessage, MakeUser, RemoveAccount, SaveUser
 from actors.presence_messages import Routed
 from actors.presence_state import Submission
-from store.log import Direction, LogRecord
+from store.errors import Conflict, ConflictKind
+from store.log import Direction, LogRecord, StanzaNumber
 from store.writes import Committed, CreateUser, DeleteUser, InsertRecord, ReplaceUser
 from supervision.child_spec import INFINITY
 
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from store.writes import Outcome, Write
     from supervision.reply import Reply
 
-SEQ_BLOCK: Final = 100
+SEQ_BLOCK: Final = 500
 """Numbers reserved in the log at a time: one write of the document for so many messages."""
 
 
@@ -63,7 +64,7 @@ class PresenceCommit:
             StoreUnavailable: the database is away, and nothing was changed.
             StaleDocumentError: the document will be read anew.
         """
-        refused = [each for each in await outcomes.wait(INFINITY) if not isinstance(each, Committed)]
+        refused = [each for each in await outcomes.wait(INFINITY) if not _has_effect(each)]
         if refused:
             self._state.forget_document()
             raise StaleDocumentError(f"{self._state.jid}: {refused[0]}")
@@ -82,24 +83,33 @@ class PresenceCommit:
                 return []
 
     async def _record(self, stanza: Stanza, cause: Routed) -> LogRecord:
-        state = self._state
+        state, receipt = self._state, stanza.receipt
         assert state.user is not None
-        if state.next_seq is None or state.next_seq > state.user.log_reserved:
-            await self._reserve(state.user)
-        assert state.next_seq is not None
+        ledger = self._server.ledger_of(state.jid)
+        if ledger.left <= 0:
+            await self.reserve(state.user)
+        origin = None
+        if receipt is not None and receipt.sm_id:
+            origin = StanzaNumber(receipt.sm_id, receipt.number)
         return LogRecord(
             owner=state.jid.bare,
-            seq=state.next_seq,
+            seq=ledger.take_seq(),
             stanza_id=cause.stanza_id,
             peer="" if stanza.sender is None else stanza.sender.full,
             direction=Direction.IN,
             at_ms=cause.at_ms,
             data=stanza.data,
+            inbound=origin,
             pending=True,
         )
 
-    async def _reserve(self, user: User) -> None:
-        """Reserve the next block of log numbers; they may be used once that is committed."""
+    async def reserve(self, user: User) -> None:
+        """Reserve the next block of log numbers; they may be used once that is committed.
+
+        Raises:
+            StoreUnavailable: the database is away, and nothing was changed.
+            StaleDocumentError: the document will be read anew.
+        """
         state = self._state
         first = user.log_reserved + 1
         reserved = replace(user, log_reserved=user.log_reserved + SEQ_BLOCK)
@@ -107,4 +117,12 @@ class PresenceCommit:
             self._server.store.submit((ReplaceUser(replace(reserved, rev=user.rev + 1), user.rev),))
         )
         state.user = replace(reserved, rev=reserved.rev + 1)
-        state.next_seq = first
+        self._server.ledger_of(state.jid).reserved(first, reserved.log_reserved)
+
+
+def _has_effect(outcome: Outcome) -> bool:
+    """Whether what was to be written stands there; a stanza that was sent again has met its own record."""
+    if isinstance(outcome, Committed):
+        return True
+    reason = outcome.reason
+    return isinstance(reason, Conflict) and reason.kind is ConflictKind.REPEATED

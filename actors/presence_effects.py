@@ -9,11 +9,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple, final
 
 if TYPE_CHECKING:
+    from actors.offline_queue import Waiting
     from actors.presence_state import PendingSize
+    from actors.session_messages import Resume
     from protocols.errors import StanzaError
     from protocols.stanza import Stanza
     from store.users import User
-    from store.writes import SettleRecords
     from supervision.ref import Ref
 
 
@@ -40,11 +41,17 @@ class KeepMessage(NamedTuple):
 
 @final
 class HandOver(NamedTuple):
-    """Give a resource what waited for it, whatever else waits there already, and take that off the queue."""
+    """Give a resource what waited for it, whatever else waits there already; it leaves the queue from there."""
 
     resource: str
-    stanzas: tuple[Stanza, ...]
-    writes: tuple[SettleRecords, ...]
+    messages: tuple[Waiting, ...]
+
+
+@final
+class DropWaiting(NamedTuple):
+    """Take these off the queue: nobody is to get them."""
+
+    seqs: tuple[int, ...]
 
 
 @final
@@ -141,6 +148,22 @@ class TellLoggedOut(NamedTuple):
 
 
 @final
+class PassResume(NamedTuple):
+    """Let the session of this name, which may have come back just now, go on over a new connection."""
+
+    sm_id: str
+    message: Resume
+
+
+@final
+class TellRoster(NamedTuple):
+    """Tell a resource what has changed in the roster since this version, as pushes."""
+
+    resource: str
+    version: int
+
+
+@final
 class RemoveAccount(NamedTuple):
     """The account and everything of it goes: end its sessions."""
 
@@ -156,6 +179,7 @@ AccountEffect = (
     | NoteInterested
     | KeepMessage
     | HandOver
+    | DropWaiting
     | NotePending
 )
 """What a module's handler for an account may return."""
@@ -170,4 +194,6 @@ PresenceEffect = (
     | Publish
     | TellLoggedOut
     | SetReply
+    | PassResume
+    | TellRoster
 )

@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from actors.presence_effects import PresenceEffect
+    from actors.session_messages import Resume, ResumeOutcome
     from protocols.jid import JID
     from protocols.sasl.keys import ScramKeys
     from protocols.stanza import Stanza
@@ -117,6 +118,34 @@ class DescribeUser(NamedTuple):
 
 
 @final
+class ReserveNumbers(NamedTuple):
+    """The account's ledger runs out of numbers of the log."""
+
+
+@final
+class LoadSessions(NamedTuple):
+    """Sessions of the account that wait in the database are to come back: their time is over, say."""
+
+
+@final
+class ResumeStored(NamedTuple):
+    """A client is back whose session waits in the database."""
+
+    sm_id: str
+    resume: Resume
+    reply: Reply[ResumeOutcome]
+
+
+@final
+class SessionResumed(NamedTuple):
+    """A session from the database goes on; its client knows this version of the roster, if it asked for it."""
+
+    jid: JID
+    session: Ref[Any]
+    roster_version: int | None
+
+
+@final
 class Passivate(NamedTuple):
     """It may be time to go, if nothing needs this actor."""
 
@@ -137,5 +166,9 @@ PresenceMessage = (
     | SetCredentials
     | DeleteAccount
     | DescribeUser
+    | ReserveNumbers
+    | LoadSessions
+    | ResumeStored
+    | SessionResumed
     | Passivate
 )

@@ -56,7 +56,6 @@ class PresenceState:
         is_loaded: Whether the document was read.
         resources: The user's sessions by resource.
         interested: The resources that asked for the roster, in that order.
-        next_seq: The next free number in the log, once a block of them is reserved.
         pending: How much waits in the log, once that is known.
         submitted: The message in hand, once what it changes has gone to the database.
     """
@@ -65,7 +64,6 @@ class PresenceState:
         "interested",
         "is_loaded",
         "jid",
-        "next_seq",
         "passivation",
         "pending",
         "resources",
@@ -79,27 +77,25 @@ class PresenceState:
         self.is_loaded = False
         self.resources: dict[str, OwnResource] = {}
         self.interested: dict[str, None] = {}
-        self.next_seq: int | None = None
         self.pending: PendingSize | None = None
         self.submitted: Submission | None = None
         self.passivation: Timer | None = None
 
     def note_kept(self, size: int) -> None:
-        """A message of so many bytes was put into the log under `next_seq`."""
-        assert self.next_seq is not None, "no number was reserved"
-        self.next_seq += 1
+        """A message of so many bytes was put into the offline queue."""
         if self.pending is not None:
             self.pending = PendingSize(self.pending.messages + 1, self.pending.bytes + size)
 
     def forget_document(self) -> None:
-        """What is known of the database cannot be trusted: read and reserve anew. Resources stand."""
+        """What is known of the database cannot be trusted: read it anew. Resources stand."""
         self.is_loaded = False
-        self.next_seq = self.pending = self.submitted = None
+        self.pending = self.submitted = None
 
     def drop(self, resource: str) -> None:
         """Forget a resource."""
         self.resources.pop(resource, None)
         self.interested.pop(resource, None)
+        self.pending = None  # what it was owed may be back in the queue
 
     @property
     def priorities(self) -> dict[str, int]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, final
 from actors.directory import Directory, make_route
 from actors.presence_messages import OwnMessage, Routed
 from actors.presence_state import PresenceState
-from actors.session import SessionState
+from actors.session_state import SessionState
 from supervision.actor import Actor
 from supervision.child_spec import ChildSpec
 

@@ -77,13 +77,18 @@ def changes_since(user: User, version: int) -> list[tuple[int, str]] | None:
     None if that is not known, or is more than the whole roster. A contact that was removed and then added
     again is in it twice.
     """
+    changes = all_changes_since(user, version)
+    return None if changes is None or len(changes) > len(user.roster) else changes
+
+
+def all_changes_since(user: User, version: int) -> list[tuple[int, str]] | None:
+    """The same however much it is; None if it is not known."""
     is_forgotten = len(user.removed) >= REMOVED_MAX and version < user.removed[0].version - 1
     if version > user.roster_version or is_forgotten:
         return None
     changed = [(item.version, item_xml(item)) for item in user.roster if item.version > version]
     removed = [(each.version, removed_xml(each.jid)) for each in user.removed if each.version > version]
-    changes = sorted(changed + removed)
-    return changes if len(changes) <= len(user.roster) else None
+    return sorted(changed + removed)
 
 
 def with_transition(user: User, jid: str, transition: Transition, stanza: bytes) -> User:

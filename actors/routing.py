@@ -12,6 +12,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, final
 
 from actors.directory import UserEntry
+from actors.ledger import Parcel
 from actors.session_messages import Deliver
 from protocols.conditions import StanzaCondition
 from protocols.delivery import Address, Delivery, Resources, decide
@@ -29,11 +30,12 @@ if TYPE_CHECKING:
 
 @final
 class ToSession(NamedTuple):
-    """Deliver to this session, and perhaps to others of the same user."""
+    """Deliver to this session; and perhaps to others of the same user, which then have a parcel in common."""
 
     session: Ref[Any]
     stanza: Stanza
     is_shared: bool = False
+    parcel: Parcel | None = None
 
 
 @final
@@ -105,8 +107,10 @@ def _route_chat(entry: UserEntry, to: JID, stanza: Stanza) -> tuple[RoutingEffec
 
 
 def _to_each(sessions: Sequence[Ref[Any]], stanza: Stanza) -> tuple[RoutingEffect, ...]:
-    is_shared = len(sessions) > 1
-    return tuple(ToSession(session, stanza, is_shared) for session in sessions)
+    if len(sessions) == 1:
+        return (ToSession(sessions[0], stanza),)
+    parcel = Parcel(stanza, len(sessions)) if stanza.kind is StanzaKind.MESSAGE else None
+    return tuple(ToSession(session, stanza, True, parcel) for session in sessions)
 
 
 def route_to_user(entry: UserEntry | None, to: JID, stanza: Stanza) -> tuple[RoutingEffect, ...]:
@@ -194,9 +198,11 @@ def carry_out(server: Server, effect: RoutingEffect) -> None:
     Total: what a mailbox refuses becomes an error for the sender, in its own turn.
     """
     match effect:
-        case ToSession(session, stanza, is_shared):
-            if not session.cast(Deliver(stanza, is_shared), len(stanza.data)):
-                _refused(server, session, stanza)
+        case ToSession(session, stanza, is_shared, parcel):
+            if not session.cast(Deliver(stanza, is_shared, parcel), len(stanza.data)):
+                _refused(server, session, stanza, parcel)
+            elif stanza.receipt is not None:
+                stanza.receipt.hold()
         case ToUser(stanza):
             if not server.hand_to_user(stanza):
                 send_back(server, stanza, _CONGESTED)
@@ -206,11 +212,13 @@ def carry_out(server: Server, effect: RoutingEffect) -> None:
             send(server, stanza)
 
 
-def _refused(server: Server, session: Ref[Any], stanza: Stanza) -> None:
+def _refused(server: Server, session: Ref[Any], stanza: Stanza, parcel: Parcel | None) -> None:
     """A session did not take a stanza: it has just ended, so look again.
 
     Or it is full, so tell the sender.
     """
+    if parcel is not None:
+        parcel.decline()
     if not session.is_alive:
         send(server, stanza)
     elif stanza.kind is StanzaKind.MESSAGE or stanza.type in {"get", "set"}:

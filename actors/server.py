@@ -14,12 +14,15 @@ import trio
 from actors import routing
 from actors.accounts import Accounts
 from actors.directory import Directory
+from actors.ledger import Books, Ledger
 from actors.module_host import ModuleHost
 from actors.port_driver import PortTable
 from actors.presence import start_presence
-from actors.presence_messages import OwnMessage, PresenceMessage, Routed
-from actors.session_messages import CloseStream
+from actors.presence_messages import OwnMessage, PresenceMessage, ReserveNumbers, ResumeStored, Routed
+from actors.session_messages import CloseStream, Resume, ResumeRefused
+from actors.settings import Durability
 from actors.store_access import StoreAccess
+from actors.stored_sessions import Streams
 from actors.throttle import Throttle
 from protocols.conditions import SaslCondition, StanzaCondition, StreamCondition
 from protocols.errors import StanzaError
@@ -88,7 +91,11 @@ class Server:
         self.directory = Directory()
         self.registry: Ref[RegistryMessage] | None = None  # set by the registry itself
         self.ports = PortTable()
-        self.store = StoreAccess(world.readers)
+        self.store = StoreAccess(world.readers, limits.ledger_bytes_max)
+        self.books = Books(self.store, note, world.now_ms, world.new_token, {})
+        self.ledgers: dict[str, Ledger] = {}  # by account; those that have nothing to do are forgotten
+        self.streams = Streams()
+        self.is_journaled = settings.durability is Durability.JOURNALED
         self.login_throttle = Throttle(
             limits.failed_logins_max, limits.failed_logins_seconds, trio.current_time
         )
@@ -206,6 +213,8 @@ class Server:
         if not presence.cast(message, size):
             return False
         self.directory.entry(jid.bare).unsettled += 1
+        if message.stanza.receipt is not None:
+            message.stanza.receipt.hold()
         return True
 
     def hand_to_user(self, stanza: Stanza) -> bool:
@@ -226,7 +235,45 @@ class Server:
         if not presence.cast(routed, len(stanza.data)):
             return False
         self.directory.entry(jid.bare).waiting += 1
+        if stanza.receipt is not None:
+            stanza.receipt.hold()
         return True
+
+    # -- managed sessions
+
+    def ledger_of(self, jid: JID) -> Ledger:
+        """The ledger of an account, made if there is none."""
+        ledger = self.ledgers.get(jid.bare)
+        if ledger is None:
+            bare = jid.bare_jid
+            ledger = Ledger(jid.bare, self.books, lambda: self._refill(bare))
+            self.ledgers[jid.bare] = ledger
+        return ledger
+
+    def _refill(self, account: JID) -> None:
+        if not self.tell_user(account, ReserveNumbers()):
+            self.ledger_of(account).is_refilling = False  # the keeper asks again
+
+    def forget_ledger(self, jid: JID) -> None:
+        """The account has been deleted, and its log with it."""
+        self.ledgers.pop(jid.bare, None)
+
+    def resume(self, account: JID, sm_id: str, message: Resume) -> None:
+        """Let a session go on over another connection, for whoever has logged in to its account.
+
+        The outcome is told by the message's reply.
+        """
+        live, stored = self.streams.live(sm_id), self.streams.stored(sm_id)
+        if live is not None and live.jid.bare == account.bare:
+            is_told = live.session.cast(message) or live.session.tell(message)
+        elif stored is not None and stored.jid.bare == account.bare:
+            is_told = self.tell_user(account, ResumeStored(sm_id, message, message.reply))
+        else:
+            is_told = False
+        if not is_told:
+            ended = self.streams.ended(sm_id)
+            h = None if ended is None or ended.account != account.bare else ended.h
+            message.reply.set(ResumeRefused(StanzaCondition.ITEM_NOT_FOUND, h))
 
     def hand_to_modules(self, stanza: Stanza) -> None:
         """A stanza for the server itself: requests go to modules, messages are for nobody here."""

@@ -1,47 +1,68 @@
-"""A session: one bound resource, from the binding until its stream ends.
+"""A session: one bound resource, from the binding until its stream ends, or cannot be resumed any more.
 
 It takes what its client sends, decides where that goes, and writes what others send to the client's outlet.
 It knows no socket; its state is in its slot, so that a new incarnation goes on where the last one stopped.
+What a managed stream adds (XEP-0198) is in `managed_session` and `session_resumption`.
 """
 
 from __future__ import annotations
 
-from contextlib import suppress
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, final
+from typing import TYPE_CHECKING, Final, NamedTuple, final
 
 from actors import routing
-from actors.connection_messages import CloseConnection, ConnectionMessage, SessionDown
-from actors.presence_messages import OwnPresence, OwnSubscription, PassOn, SessionBound, SessionEnded
-from actors.routing import RoutingEffect, ToSession, ToUser
+from actors.connection_messages import CloseConnection
+from actors.ledger import GATE
+from actors.managed_session import (
+    ACK,
+    SAVE,
+    Acknowledged,
+    AnswerAckRequest,
+    Count,
+    Dealt,
+    EnableStream,
+    ManagementEffect,
+    Repeat,
+    WriteNonza,
+)
+from actors.presence_messages import OwnPresence, OwnSubscription, PassOn
+from actors.routing import Back, RoutingEffect, ToServer, ToSession, ToUser
 from actors.session_messages import (
+    AckDue,
     CloseStream,
     Deliver,
     DeliverIfDirected,
     Drained,
     FromClient,
+    HandedOver,
+    HibernationOver,
+    NonzaFromClient,
+    Resume,
+    RosterKnown,
     SessionMessage,
+    SessionSaved,
     StillCongested,
     StreamEnded,
 )
+from actors.session_resumption import Resumption
+from actors.session_state import SessionState
+from actors.store_points import StorePoint
 from protocols.conditions import StanzaCondition, StreamCondition
 from protocols.errors import StanzaError
 from protocols.stanza import Stanza, StanzaKind, addressed, stamped
+from protocols.stream_queue import Fate
 from supervision.actor import Actor
-from supervision.child_spec import ChildSpec, Restart
-from supervision.dynamic_supervisor import NotAcceptingError
 from supervision.exit_reason import Normal, Shutdown
+from supervision.slot import fail_reply
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from actors.outlet import Outlet
-    from actors.presence_messages import OwnMessage, PresenceMessage
+    from actors.presence_messages import OwnMessage
     from actors.server import Server
     from protocols.jid import JID
+    from protocols.stream_events import ElementReceived
     from supervision.exit_reason import ExitReason
-    from supervision.ref import Ref
     from supervision.slot import Slot
-    from supervision.timers import Timer
 
 DIRECTED_MAX: Final = 1_000
 """Addresses that one session may keep posted by directed presence.
@@ -83,35 +104,36 @@ class AskToClose(NamedTuple):
 
 
 @final
+class LoseConnection(NamedTuple):
+    """The stream is over; whether the session is, depends."""
+
+
+@final
+class Remember(NamedTuple):
+    """The client has said this of itself, or asked it."""
+
+    stanza: Stanza
+
+
+@final
 class End(NamedTuple):
     """The session is over."""
 
 
-SessionEffect = RoutingEffect | Deliver | ToPresence | NoteDirected | AskToClose | End | Drained
-
-
-@final
-class SessionState:
-    """What outlives an incarnation.
-
-    Attributes:
-        directed: Who got this resource's presence besides its user's contacts.
-        congested: Runs while the client has more than its bound to read.
-        undelivered: Stanzas that came when the client's stream was over already.
-    """
-
-    __slots__ = ("congested", "connection", "directed", "jid", "lang", "outlet", "undelivered")
-
-    def __init__(
-        self, jid: JID, outlet: Outlet, connection: Ref[ConnectionMessage], lang: str | None
-    ) -> None:
-        self.jid = jid
-        self.outlet = outlet
-        self.connection = connection
-        self.lang = lang
-        self.directed: set[JID] = set()
-        self.congested: Timer | None = None
-        self.undelivered: list[Deliver] = []
+SessionEffect = (
+    RoutingEffect
+    | Deliver
+    | ToPresence
+    | NoteDirected
+    | AskToClose
+    | LoseConnection
+    | Remember
+    | End
+    | Drained
+    | Resume
+    | HibernationOver
+    | ManagementEffect
+)
 
 
 @final
@@ -123,34 +145,58 @@ class Session(Actor[SessionMessage, SessionEffect]):
         self._server = server
         assert isinstance(slot.state, SessionState)
         self._state = slot.state
+        self._management = Resumption(server, slot, slot.state, self._close_now)
 
     def broken(self, _error: BaseException) -> None:
-        """The state is an address, an outlet and a set of addresses: it stands whatever failed."""
+        """The state is addresses, an outlet, a queue and counters: it stands whatever failed."""
 
     # -- decide
 
     def decide(self, message: SessionMessage) -> Sequence[SessionEffect]:
         """What to do with a stanza from the client, one for it, or news of the stream."""
         match message:
-            case FromClient(stanza):
-                return self._from_client(stanza)
+            case FromClient(stanza, via, fault):
+                return self._from_client(stanza, fault) if via == self._state.via else ()
+            case NonzaFromClient(element, via):
+                return self._nonza(element) if via == self._state.via else ()
             case DeliverIfDirected(stanza):
                 return self._if_directed(stanza)
-            case StreamEnded():
-                return (End(),)
+            case StreamEnded(via, is_clean):
+                return self._stream_ended(is_clean=is_clean) if via == self._state.via else ()
             case CloseStream():
-                return _close(message)
+                return self._close(message)
             case StillCongested():
-                return () if self._state.congested is None else _close(_DOES_NOT_READ)
+                return () if self._state.congested is None else self._close(_DOES_NOT_READ)
             case _:
                 return (message,)
 
-    def _from_client(self, stanza: Stanza) -> Sequence[SessionEffect]:
+    def _stream_ended(self, *, is_clean: bool) -> Sequence[SessionEffect]:
+        return (End(),) if is_clean else (LoseConnection(),)
+
+    def _nonza(self, element: ElementReceived) -> Sequence[SessionEffect]:
+        effects = self._management.nonza(element)
+        return [
+            effect
+            for each in effects
+            for effect in (self._close(each) if isinstance(each, CloseStream) else (each,))
+        ]
+
+    def _from_client(self, stanza: Stanza, fault: StanzaError | None) -> Sequence[SessionEffect]:
         state = self._state
         sender = stanza.sender
         if sender is not None and sender != state.jid and sender.full != state.jid.bare:
-            return _close(_FORGED)
-        stanza = stamped(stanza, state.jid, state.lang)
+            return _close_at_once(_FORGED)
+        if state.stream is None:
+            return self._from_bound(stamped(stanza, state.jid, state.lang), fault)
+        count = self._management.receive(state.stream, stanza)
+        if isinstance(count, Repeat) or count.fate is not Fate.DONE:
+            return (count,)  # it was handled before, and the client does not know that
+        effects = self._from_bound(stamped(stanza, state.jid, state.lang, count.receipt), fault)
+        return (count, *effects) if count.receipt is None else (count, *effects, Dealt(count.receipt))
+
+    def _from_bound(self, stanza: Stanza, fault: StanzaError | None) -> Sequence[SessionEffect]:
+        if fault is not None:
+            return self._answer(stanza, fault)
         match stanza.kind:
             case StanzaKind.MESSAGE:
                 return self._message(stanza)
@@ -175,11 +221,12 @@ class Session(Actor[SessionMessage, SessionEffect]):
     def _presence(self, stanza: Stanza) -> Sequence[SessionEffect]:
         if stanza.to is None:
             if stanza.type == "":
-                return (ToPresence(OwnPresence(self.ref, stanza), stanza),)
+                return (Remember(stanza), ToPresence(OwnPresence(self.ref, stanza), stanza))
             if stanza.type == "unavailable":
                 directed = tuple(self._state.directed)
                 forget = [NoteDirected(to, is_available=False) for to in directed]
-                return (ToPresence(OwnPresence(self.ref, stanza, directed), stanza), *forget)
+                own = OwnPresence(self.ref, stanza, directed)
+                return (Remember(stanza), ToPresence(own, stanza), *forget)
             return self._answer(stanza, StanzaError(StanzaCondition.BAD_REQUEST, text="to whom?"))
         if stanza.type in _SUBSCRIPTION_TYPES:
             return (ToPresence(OwnSubscription(stanza), stanza),)
@@ -208,11 +255,13 @@ class Session(Actor[SessionMessage, SessionEffect]):
         fault = _iq_fault(stanza)
         if fault is not None:
             return self._answer(stanza, fault)
+        is_request = stanza.type in _REQUEST_TYPES
+        remember = (Remember(stanza),) if is_request and self._state.stream is not None else ()
         if stanza.to is not None:
-            return self._route(stanza)
-        if stanza.type not in _REQUEST_TYPES:
+            return (*remember, *self._route(stanza))
+        if not is_request:
             return ()  # the client's answer to a request of the server's own, such as a roster push
-        return (ToUser(addressed(stanza, self._state.jid.bare_jid)),)
+        return (*remember, ToUser(addressed(stanza, self._state.jid.bare_jid)))
 
     def _answer(self, stanza: Stanza, error: StanzaError) -> Sequence[SessionEffect]:
         answer = routing.refusal(stanza, error)
@@ -222,15 +271,28 @@ class Session(Actor[SessionMessage, SessionEffect]):
 
     def apply(self, effects: Sequence[SessionEffect]) -> None:
         """Post, write, and note what the session must remember."""
-        outlet = self._state.outlet
         for effect in effects:
             if isinstance(effect, Deliver):
-                if not outlet.append_stanza(effect.stanza):
-                    self._state.undelivered.append(effect)
+                self._deliver(effect)
             elif isinstance(effect, ToSession):
                 routing.carry_out(self._server, effect)
+            elif isinstance(effect, _MANAGEMENT):
+                self._management.apply(effect)
             else:
                 self._apply_rare(effect)
+
+    def _deliver(self, effect: Deliver) -> None:
+        state, receipt = self._state, effect.stanza.receipt
+        if state.stream is not None:
+            self._management.deliver(state.stream, effect)
+        else:
+            if effect.parcel is not None:
+                effect.parcel.decline()
+            if not state.outlet.append_stanza(effect.stanza):
+                state.undelivered.append(effect)
+                return  # somebody else will deal with it
+        if receipt is not None:
+            receipt.release()
 
     def _apply_rare(self, effect: SessionEffect) -> None:
         match effect:
@@ -238,27 +300,64 @@ class Session(Actor[SessionMessage, SessionEffect]):
                 self._to_presence(message, stanza)
             case NoteDirected(to, available):
                 (self._state.directed.add if available else self._state.directed.discard)(to)
+            case Remember(stanza):
+                self._management.remember(stanza)
             case AskToClose(close):
                 self._ask_to_close(close)
+            case LoseConnection():
+                self._lose_connection()
+            case Resume():
+                self._management.resume(effect)
+            case HibernationOver():
+                self._hibernation_over()
             case End():
                 self.stop(Normal())
             case Drained():
                 self._drained()
-            case Deliver():
-                raise AssertionError("not rare at all")
-            case _:
+            case ToUser() | ToServer() | Back():
                 routing.carry_out(self._server, effect)
+            case _:
+                raise AssertionError(f"nobody carries out {effect}")
 
     def _to_presence(self, message: OwnMessage, stanza: Stanza) -> None:
         if not self._server.hand_to_own(self._state.jid, message, stanza.size):
             error = StanzaError(StanzaCondition.RESOURCE_CONSTRAINT)
             answer = routing.refusal(stanza, error)
             if answer is not None:
-                self._state.outlet.append_stanza(answer)
+                self._deliver_own(answer)
+
+    def _deliver_own(self, stanza: Stanza) -> None:
+        """To the client itself, past the mailbox."""
+        if stanza.receipt is not None:
+            stanza.receipt.hold()
+        self._deliver(Deliver(stanza))
+
+    def _close(self, message: CloseStream) -> Sequence[SessionEffect]:
+        """Have the stream closed, and mostly go on until it is."""
+        if self._state.is_hibernating or message.condition in _AT_ONCE:
+            return (AskToClose(message), End())
+        return (AskToClose(message),)
+
+    def _close_now(self, message: CloseStream) -> None:
+        """The same in the middle of other things."""
+        for effect in self._close(message):
+            self._apply_rare(effect)
 
     def _ask_to_close(self, close: CloseStream) -> None:
-        self._state.outlet.flush()
-        if not self._state.connection.tell(CloseConnection(close.condition, close.text)):
+        state = self._state
+        state.must_end = state.must_end or not close.may_resume
+        if state.connection is None:
+            return
+        self.flush()
+        if not state.connection.tell(CloseConnection(close.condition, close.text, close.detail)):
+            self.stop(Normal())
+
+    def _lose_connection(self) -> None:
+        if not self._management.hibernate():
+            self.stop(Normal())
+
+    def _hibernation_over(self) -> None:
+        if self._state.is_hibernating:
             self.stop(Normal())
 
     def set_aside(self, message: SessionMessage, error: BaseException) -> Sequence[SessionEffect]:
@@ -267,32 +366,59 @@ class Session(Actor[SessionMessage, SessionEffect]):
         One for the client is delivered past everything.
         """
         match message:
-            case FromClient(stanza):
-                stamped_stanza = stamped(stanza, self._state.jid, self._state.lang)
-                return self._answer(stamped_stanza, StanzaError(StanzaCondition.INTERNAL_SERVER_ERROR))
-            case Deliver():
+            case FromClient(stanza, via):
+                return self._set_aside_from_client(stanza) if via == self._state.via else ()
+            case NonzaFromClient():
+                return self._close(_NOT_UNDERSTOOD)
+            case Deliver() | HandedOver() | RosterKnown() | SessionSaved() | AckDue() | Drained():
                 return (message,)
             case DeliverIfDirected(stanza):
                 return routing.refuse(stanza, StanzaError(StanzaCondition.INTERNAL_SERVER_ERROR))
             case CloseStream():
-                return _close(message)
+                return self._close(message)
             case StillCongested():
-                return _close(_DOES_NOT_READ)
-            case StreamEnded():
-                return (End(),)
-            case Drained():
+                return self._close(_DOES_NOT_READ)
+            case StreamEnded(via, is_clean):
+                return self._stream_ended(is_clean=is_clean) if via == self._state.via else ()
+            case HibernationOver():
                 return (message,)
+            case Resume():
+                fail_reply(message, error)
+                return ()
+
+    def _set_aside_from_client(self, stanza: Stanza) -> Sequence[SessionEffect]:
+        state = self._state
+        error = StanzaError(StanzaCondition.INTERNAL_SERVER_ERROR)
+        if state.stream is None:
+            return self._answer(stamped(stanza, state.jid, state.lang), error)
+        count = self._management.receive(state.stream, stanza)
+        if isinstance(count, Repeat):
+            return (count,)
+        answer = self._answer(stamped(stanza, state.jid, state.lang, count.receipt), error)
+        return (count, *answer) if count.receipt is None else (count, *answer, Dealt(count.receipt))
 
     async def terminate(self, reason: ExitReason) -> None:
         """The server stops: what the client said before is heard, what is for it is kept for later."""
         if isinstance(reason, Shutdown):
             await self.handle_rest()
+            self._management.leave()
+
+    async def handle_signals(self, bits: int) -> None:
+        """A commit has opened a gate, made more of what the client sent safe, or somebody waits for one."""
+        if bits & GATE:
+            self.slot.probe(StorePoint.ANSWERED, None)
+        if bits & SAVE and self._state.stream is not None:
+            self._management.save(self._state.stream)
+        if bits & ACK:
+            self._management.tell_more()
 
     # -- writing, and a client that does not read
 
     def flush(self) -> None:
         """Write what this batch brought. A client over its bound is not given more until it has read."""
         outlet = self._state.outlet
+        if self._state.stream is not None:
+            self._management.flush(self._state.stream)
         outlet.flush()
         if (
             outlet.bytes_pending > self._server.settings.limits.output_bytes_max
@@ -318,13 +444,26 @@ class Session(Actor[SessionMessage, SessionEffect]):
 
 _FORGED: Final = CloseStream(StreamCondition.INVALID_FROM, "that is not your address")
 _DOES_NOT_READ: Final = CloseStream(
-    StreamCondition.RESOURCE_CONSTRAINT, "you do not read what is sent to you"
+    StreamCondition.RESOURCE_CONSTRAINT, "you do not read what is sent to you", may_resume=True
+)
+_NOT_UNDERSTOOD: Final = CloseStream(StreamCondition.INTERNAL_SERVER_ERROR, may_resume=True)
+_MANAGEMENT: Final = (
+    Count,
+    Repeat,
+    Dealt,
+    EnableStream,
+    AnswerAckRequest,
+    Acknowledged,
+    WriteNonza,
+    HandedOver,
+    RosterKnown,
+    SessionSaved,
+    AckDue,
 )
 
 
-def _close(message: CloseStream) -> Sequence[SessionEffect]:
-    """Have the stream closed, and mostly go on until it is."""
-    return (AskToClose(message), End()) if message.condition in _AT_ONCE else (AskToClose(message),)
+def _close_at_once(message: CloseStream) -> Sequence[SessionEffect]:
+    return (AskToClose(message), End())
 
 
 def _iq_fault(stanza: Stanza) -> StanzaError | None:
@@ -336,98 +475,3 @@ def _iq_fault(stanza: Stanza) -> StanzaError | None:
     if stanza.type in _REQUEST_TYPES and stanza.children != 1:
         return StanzaError(StanzaCondition.BAD_REQUEST, text="a request holds exactly one element")
     return None
-
-
-def start_session(
-    server: Server, jid: JID, outlet: Outlet, connection: Ref[ConnectionMessage], lang: str | None
-) -> Ref[SessionMessage]:
-    """Start a session for a full address and give it the name; who had the name is replaced.
-
-    Raises:
-        StanzaError: the account or the server has its maximum of sessions, or the server is stopping.
-    """
-    _check_number(server, jid)
-    state = SessionState(jid, outlet, connection, lang)
-    try:
-        presence = server.presence_of(jid)
-        slot = server.sessions.start_child(session_spec(server, state))
-    except NotAcceptingError as error:
-        raise _no_room("the server has its maximum of sessions") from error
-    slot.keep(lambda: state)
-    slot.on_close(lambda ended, _reason: _session_closed(server, ended))
-    before = server.directory.claim(jid, slot.ref)
-    if before is not None:
-        before.tell(CloseStream(StreamCondition.CONFLICT, "another client took this resource"))
-    slot.ref.monitor(connection, SessionDown)
-    _post_surely(presence, SessionBound(jid, slot.ref))
-    return slot.ref
-
-
-def _check_number(server: Server, jid: JID) -> None:
-    entry = server.directory.users.get(jid.bare)
-    if entry is None or jid.resourcepart in entry.sessions:
-        return
-    if len(entry.sessions) >= server.settings.limits.sessions_per_user_max:
-        raise _no_room("the account has its maximum of sessions")
-
-
-def _no_room(text: str) -> StanzaError:
-    return StanzaError(StanzaCondition.RESOURCE_CONSTRAINT, text=text)
-
-
-def _post_surely(presence: Ref[PresenceMessage], message: SessionBound | SessionEnded) -> None:
-    """In order if possible; past a full queue otherwise, for what must be known."""
-    if not presence.cast(message):
-        presence.tell(message)
-
-
-def session_spec(server: Server, state: SessionState) -> ChildSpec:
-    """The child spec of one session.
-
-    Its id is the address and a number, since a replaced one lives on a while.
-    """
-    limits = server.settings.limits
-    return ChildSpec(
-        f"{state.jid.full}#{server.next_number()}",
-        lambda slot: Session(slot, server),
-        Restart.TRANSIENT,
-        messages_max=limits.mailbox_messages_max,
-        bytes_max=limits.mailbox_bytes_max,
-        abandoned=lambda left: _abandoned(server, state, left),
-    )
-
-
-def _session_closed(server: Server, slot: Slot[SessionMessage]) -> None:
-    """In the tick in which a session ends: its name goes, and its user learns of it.
-
-    When the whole server stops nobody is told: those who would hear of it are going as well.
-    """
-    state = slot.state
-    assert isinstance(state, SessionState)
-    server.directory.release(state.jid, slot.ref)
-    if _is_root_stopping(slot):
-        return
-    with suppress(NotAcceptingError):  # there is no room for the user's actor, and so nobody who knew it
-        _post_surely(server.presence_of(state.jid), SessionEnded(state.jid, slot.ref, tuple(state.directed)))
-
-
-def _is_root_stopping(slot: Slot[Any]) -> bool:
-    while slot.parent is not None:
-        slot = slot.parent
-    return slot.mailbox.stop is not None
-
-
-def _abandoned(server: Server, state: SessionState, left: Sequence[SessionMessage]) -> None:
-    """What the client did not get is routed again, its session's name being gone."""
-    waiting = [message for message in left if isinstance(message, Deliver | DeliverIfDirected)]
-    for message in (*state.undelivered, *waiting):
-        if message.stanza.kind is not StanzaKind.PRESENCE and not _others_have(server, message):
-            routing.send(server, message.stanza)
-
-
-def _others_have(server: Server, message: Deliver | DeliverIfDirected) -> bool:
-    """Whether another of the user's resources got this as well, and is still there."""
-    if not isinstance(message, Deliver) or not message.is_shared or message.stanza.to is None:
-        return False
-    entry = server.directory.users.get(message.stanza.to.bare)
-    return entry is not None and bool(entry.route.available)

@@ -8,23 +8,49 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple, final
 
 if TYPE_CHECKING:
-    from protocols.conditions import StreamCondition
+    from actors.connection_messages import ConnectionMessage
+    from actors.ledger import Parcel
+    from actors.offline_queue import Waiting
+    from actors.outlet import Outlet
+    from protocols.conditions import StanzaCondition, StreamCondition
+    from protocols.errors import StanzaError
+    from protocols.jid import JID
     from protocols.stanza import Stanza
+    from protocols.stream_events import ElementReceived
+    from supervision.ref import Ref
+    from supervision.reply import Reply
 
 
 @final
 class FromClient(NamedTuple):
-    """A stanza that the session's own client sent."""
+    """A stanza that the session's own client sent, and by which of the session's connections.
+
+    `fault` is what the stream found wrong with it; it counts all the same.
+    """
 
     stanza: Stanza
+    via: int = 0
+    fault: StanzaError | None = None
+
+
+@final
+class NonzaFromClient(NamedTuple):
+    """An element of stream management that the client sent (XEP-0198)."""
+
+    element: ElementReceived
+    via: int = 0
 
 
 @final
 class Deliver(NamedTuple):
-    """A stanza for the session's client; `is_shared` if other resources of its user get it as well."""
+    """A stanza for the session's client.
+
+    `is_shared` if other resources of its user get it as well; then `parcel` is what they have in common.
+    """
 
     stanza: Stanza
     is_shared: bool = False
+    parcel: Parcel | None = None
 
 
 @final
@@ -35,19 +61,39 @@ class DeliverIfDirected(NamedTuple):
 
 
 @final
-class StreamEnded(NamedTuple):
-    """The client's stream has ended, in good order or not.
+class HandedOver(NamedTuple):
+    """Messages from the offline queue, which leave it when the client has them."""
 
-    Everything it sent before is in the mailbox before.
+    messages: tuple[Waiting, ...]
+
+
+@final
+class RosterKnown(NamedTuple):
+    """With what was delivered last the client knows this version of the roster."""
+
+    version: int
+
+
+@final
+class StreamEnded(NamedTuple):
+    """The stream over this one of the session's connections has ended.
+
+    Everything the client sent before is in the mailbox before. `is_clean` if the client closed it, which ends
+    its session as well (XEP-0198 §7).
     """
+
+    via: int = 0
+    is_clean: bool = True
 
 
 @final
 class CloseStream(NamedTuple):
-    """End the client's stream with this error, and the session with it."""
+    """End the client's stream with this error; and the session with it, unless that `may_resume`."""
 
     condition: StreamCondition
     text: str = ""
+    detail: bytes = b""
+    may_resume: bool = False
 
 
 @final
@@ -60,6 +106,74 @@ class StillCongested(NamedTuple):
     """Time is up for a client that does not read what is waiting for it."""
 
 
+@final
+class ResumeAccepted(NamedTuple):
+    """The session goes on over the new connection, as its `via`."""
+
+    jid: JID
+    session: Ref[SessionMessage]
+    via: int
+
+
+@final
+class ResumeRefused(NamedTuple):
+    """There is nothing to go on with; `h` is what was handled of it, where that is known."""
+
+    condition: StanzaCondition
+    h: int | None = None
+
+
+@final
+class ResumeTooHigh(NamedTuple):
+    """The client has handled more than it was sent."""
+
+    h: int
+    sent: int
+
+
+ResumeOutcome = ResumeAccepted | ResumeRefused | ResumeTooHigh
+
+
+@final
+class Resume(NamedTuple):
+    """The session's client is back over a new connection, and has handled `h` stanzas (XEP-0198 §5)."""
+
+    h: int
+    connection: Ref[ConnectionMessage]
+    outlet: Outlet
+    reply: Reply[ResumeOutcome]
+
+
+@final
+class SessionSaved(NamedTuple):
+    """The session's document has been journaled with this counter and mark, or never will be."""
+
+    counter: int
+    epoch: int
+    is_journaled: bool
+
+
+@final
+class AckDue(NamedTuple):
+    """It is time to ask the client what it has handled."""
+
+
+@final
+class HibernationOver(NamedTuple):
+    """The client has not come back in time."""
+
+
+ManagementMessage = (
+    NonzaFromClient | HandedOver | RosterKnown | Resume | SessionSaved | AckDue | HibernationOver
+)
+
 SessionMessage = (
-    FromClient | Deliver | DeliverIfDirected | StreamEnded | CloseStream | Drained | StillCongested
+    FromClient
+    | Deliver
+    | DeliverIfDirected
+    | StreamEnded
+    | CloseStream
+    | Drained
+    | StillCongested
+    | ManagementMessage
 )

@@ -242,6 +242,20 @@ class LimitSettings:
     )
     sessions_max: int = count(20_000, "Sessions at a time: clients that have logged in.")
     sessions_per_user_max: int = count(20, "Sessions of one account at a time.")
+    resume_seconds_max: float = seconds(
+        600.0,
+        "For how long a session waits for a client that lost its connection and manages its stream "
+        "(XEP-0198); a client may ask for less.",
+    )
+    unacked_stanzas_max: int = count(
+        1_000,
+        "Stanzas that a client which manages its stream may leave unacknowledged; beyond, its session ends.",
+    )
+    unacked_bytes_max: int = count(
+        4_194_304,
+        "Bytes of the stanzas that such a client may leave unacknowledged; beyond, its session ends.",
+        least=STANZA_BYTES_LEAST,
+    )
     roster_items_max: int = count(1_000, "Contacts in one roster.")
     subscription_requests_max: int = count(
         200, "Requests from strangers that wait for one account's answer; further ones are refused."

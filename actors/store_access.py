@@ -7,7 +7,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, TypeVar, final
 
-from actors.store_batcher import BatcherState
+import trio
+
+from actors.store_batcher import WAITING_BYTES_MAX, BatcherState
 from actors.store_messages import BatcherMessage, Commit
 from store.errors import StoreUnavailable, StoreUnusable
 from supervision.reply import Reply
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
     from actors.blocking import BlockingPool
     from protocols.sasl.keys import ScramKeys
     from store.log import LogRecord
+    from store.sessions import SessionRecord, SessionSummary
     from store.store import Store
     from store.users import User
     from store.writes import Outcome, Write
@@ -27,6 +30,10 @@ R = TypeVar("R")
 
 READ_SECONDS_MAX: Final = 15.0
 """Longer than the drivers' own time-outs, so that theirs are what is seen."""
+READ_ALL_SECONDS_MAX: Final = 60.0
+"""For what is read once, when the server starts."""
+LOG_WAITING_MAX: Final = 15_000
+"""Messages that may wait to be logged: less than the batcher's mailbox holds, which others use as well."""
 
 
 @final
@@ -39,8 +46,9 @@ class StoreAccess:
         batches: What waits to be written; it outlives the batcher and its supervisor as well.
     """
 
-    def __init__(self, readers: BlockingPool) -> None:
+    def __init__(self, readers: BlockingPool, log_bytes_max: int = WAITING_BYTES_MAX) -> None:
         self._readers = readers
+        self.log_bytes_max = log_bytes_max
         self._driver: Store | None = None
         self._batcher: Ref[BatcherMessage] | None = None
         self.batches = BatcherState()
@@ -116,6 +124,56 @@ class StoreAccess:
         if not self._batcher.cast(Commit(writes, reply)):
             reply.fail(StoreUnavailable("too much waits to be written"))
         return reply
+
+    def log(self, write: Write) -> Reply[list[Outcome]]:
+        """Write, however long the database may be away; the reply fails only where that can never be done.
+
+        Ask `is_full` first: what is given here is kept in memory until it is committed.
+        """
+        assert self._batcher is not None, "the batcher has not been started yet"
+        reply: Reply[list[Outcome]] = Reply()
+        if not self._batcher.cast(Commit((write,), reply, waits_out=True)):
+            reply.fail(StoreUnavailable("too much waits to be written"))
+        return reply
+
+    @property
+    def is_full(self) -> bool:
+        """Whether no more may be given to `log`: the database is away, or too slow for what comes."""
+        if self._batcher is None:
+            return True
+        waiting = len(self.batches.waiting) + len(self._batcher.slot.mailbox.queue)
+        return waiting >= LOG_WAITING_MAX or self.batches.waiting_bytes >= self.log_bytes_max
+
+    def is_away_for(self, seconds: float) -> bool:
+        """Whether the database has not answered for so long."""
+        since = self.batches.away_since
+        return since is not None and trio.current_time() - since >= seconds
+
+    async def read_session_summaries(self) -> Sequence[SessionSummary]:
+        """Every session that waits in the database.
+
+        Raises:
+            StoreUnavailable: the database is away.
+        """
+        return await self.read(lambda store: store.sessions()).wait(READ_ALL_SECONDS_MAX)
+
+    async def read_sessions(self, sm_ids: Sequence[str]) -> Sequence[SessionRecord]:
+        """The documents of these sessions, as far as there are any.
+
+        Raises:
+            StoreUnavailable: the database is away.
+        """
+        return await self.read(lambda store: store.session_records(sm_ids)).wait(READ_SECONDS_MAX)
+
+    async def read_logged_numbers(self, sm_id: str, after: int, count_max: int) -> Sequence[int]:
+        """The numbers behind this one under which stanzas of a session's client stand in logs, in order.
+
+        Raises:
+            StoreUnavailable: the database is away.
+        """
+        return await self.read(lambda store: store.logged_numbers(sm_id, after, count_max)).wait(
+            READ_SECONDS_MAX
+        )
 
     def cast(self, write: Write) -> None:
         """Write without waiting for the outcome; in the lane that is not refused."""

@@ -157,12 +157,12 @@ class TcpConnection(Connection):
             self.negotiate(TlsEstablished())
         self.take_held()
 
-    def close(self, condition: StreamCondition | None, text: str = "") -> None:
+    def close(self, condition: StreamCondition | None, text: str = "", detail: bytes = b"") -> None:
         """See `Connection`; in the middle of a handshake there is no way to say anything."""
         if self._tcp.is_handshaking:
             self.lost()
         else:
-            super().close(condition, text)
+            super().close(condition, text, detail)
 
     def restart_stream(self) -> None:
         """See `Connection`; what the client has sent since is kept."""

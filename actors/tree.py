@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from actors.http_connection import start_http_connection
+from actors.ledger_keeper import ledger_keeper_spec
 from actors.listener import listener_spec
 from actors.port_driver import port_driver_spec
 from actors.registry import registry_spec
@@ -49,6 +50,7 @@ def core_specs(server: Server, database: ChildSpec) -> list[ChildSpec]:
     return [
         timers_spec(),
         store_spec(server, database),
+        ledger_keeper_spec(server),
         registry_spec(server),
         server.users.spec(),
         server.sessions.spec(),

@@ -6,7 +6,7 @@ as text. RFC 6120 §8 (attributes, IQ semantics, errors); XEP-0203 (delay).
 """
 
 from enum import Enum
-from typing import NamedTuple, final
+from typing import NamedTuple, Protocol, final
 
 from protocols import splice
 from protocols.errors import StanzaError
@@ -31,6 +31,26 @@ class PayloadName(NamedTuple):
     name: str
 
 
+class Receipt(Protocol):
+    """What travels with a stanza whose sender is owed word that it was dealt with; only carried here."""
+
+    @property
+    def sm_id(self) -> str:
+        """The session that received the stanza."""
+
+    @property
+    def number(self) -> int:
+        """The stanza's number there."""
+
+    is_logged: bool
+
+    def hold(self) -> None:
+        """One more has the stanza in hand."""
+
+    def release(self) -> None:
+        """One has dealt with it."""
+
+
 @final
 class Stanza:
     """A message, presence or IQ. A value: nobody changes one once it is made.
@@ -45,6 +65,7 @@ class Stanza:
         data: The whole element as bytes, complete wherever the default namespace is `jabber:client`.
         payload: Of an IQ that was received, the name of its first child.
         children: Of an IQ that was received, how many children it has.
+        receipt: What its sender is owed, where that is anything; shared by all that is made of the stanza.
     """
 
     __slots__ = (
@@ -56,6 +77,7 @@ class Stanza:
         "kind",
         "lang",
         "payload",
+        "receipt",
         "sender",
         "to",
         "type",
@@ -73,6 +95,7 @@ class Stanza:
         payload: PayloadName | None = None,
         children: int = 0,
         names: NameBudget | None = None,
+        receipt: Receipt | None = None,
     ) -> None:
         self.kind = kind
         self.to = to
@@ -83,6 +106,7 @@ class Stanza:
         self.data = data
         self.payload = payload
         self.children = children
+        self.receipt = receipt
         self._names = names
         self._element: Element | None = None
 
@@ -115,7 +139,7 @@ class Stanza:
         )  # fmt: skip
 
 
-def stamped(stanza: Stanza, sender: JID, lang: str | None = None) -> Stanza:
+def stamped(stanza: Stanza, sender: JID, lang: str | None = None, receipt: Receipt | None = None) -> Stanza:
     """Return the stanza as the server passes it on: from its true sender, in a language that it says.
 
     RFC 6120 §8.1.2.1: whatever `from` the client wrote is replaced by the address it is bound to.
@@ -125,6 +149,7 @@ def stamped(stanza: Stanza, sender: JID, lang: str | None = None) -> Stanza:
         stanza: What the client sent.
         sender: The address that the client is bound to.
         lang: The language of the client's stream, if it has named one.
+        receipt: What the client is owed for it.
     """
     data = stanza.data
     added = attribute("from", sender.full)
@@ -141,7 +166,10 @@ def stamped(stanza: Stanza, sender: JID, lang: str | None = None) -> Stanza:
         lang = stanza.lang
     end = splice.name_end(data)
     data = data[:end] + added + data[end:]
-    return _copy(stanza, data, stanza.to, sender, lang)
+    return Stanza(
+        stanza.kind, stanza.to, sender, stanza.type, stanza.id, lang, data,
+        stanza.payload, stanza.children, stanza._names, receipt,
+    )  # fmt: skip
 
 
 @final
@@ -245,7 +273,9 @@ def build_error(request: Stanza, error: StanzaError) -> Stanza:
 
     The caller sees to it that errors and IQ results are never answered.
     """
-    return _build(request.kind, request.sender, request.to, "error", request.id, None, error.to_bytes())
+    answer = _build(request.kind, request.sender, request.to, "error", request.id, None, error.to_bytes())
+    answer.receipt = request.receipt
+    return answer
 
 
 def _build(
@@ -282,5 +312,5 @@ def _without_addresses(stanza: Stanza) -> bytes:
 def _copy(stanza: Stanza, data: bytes, to: JID | None, sender: JID | None, lang: str | None) -> Stanza:
     return Stanza(
         stanza.kind, to, sender, stanza.type, stanza.id, lang, data,
-        stanza.payload, stanza.children, stanza._names,
+        stanza.payload, stanza.children, stanza._names, stanza.receipt,
     )  # fmt: skip

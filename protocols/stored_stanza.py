@@ -8,7 +8,6 @@ checked have no business here, and fail in whatever way they do.
 from xml.parsers import expat
 
 from protocols import splice
-from protocols.errors import LocalProtocolError
 from protocols.jid import JID, parse_jid
 from protocols.namespaces import CLIENT
 from protocols.stanza import Stanza, StanzaKind
@@ -18,20 +17,13 @@ from protocols.xml_frame import LANG
 
 
 def read_stored(data: bytes, names: NameBudget) -> Stanza:
-    """Return the message or presence that was kept as `data`.
-
-    Raises:
-        LocalProtocolError: It is an IQ. Those live as long as the stream they came on, and to dispatch one
-            its payload would have to be read.
-    """
+    """Return the stanza that was kept as `data`; of an IQ, which is only delivered, no payload is named."""
     tags: list[tuple[str, dict[str, str]]] = []
     parser = expat.ParserCreate("utf-8", SEPARATOR)
     parser.StartElementHandler = lambda name, attributes: tags.append((name, attributes))
     parser.Parse(data[: splice.tag_end(data)], False)
     name, attributes = tags[0]
     kind = StanzaKind(name.removeprefix(CLIENT + SEPARATOR))
-    if kind is StanzaKind.IQ:
-        raise LocalProtocolError("an IQ is not kept")
     attribute = attributes.get
     return Stanza(
         kind,

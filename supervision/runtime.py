@@ -19,7 +19,10 @@ if TYPE_CHECKING:
 
 
 class Point(enum.Enum):
-    """Named points in an actor's loop at which a fault can be made to happen with a message in hand."""
+    """Named points in an actor's loop at which a fault can be made to happen with a message in hand.
+
+    Actors may have further ones, as enumerations of their own.
+    """
 
     BEFORE_DECIDE = "before decide"
     AFTER_DECIDE = "after decide"
@@ -49,6 +52,6 @@ class Runtime:
 
     report: Callable[[Report], None]
     random: Random = field(default_factory=Random)
-    probe: Callable[[Point, Slot[Any], object], None] | None = None
+    probe: Callable[[enum.Enum, Slot[Any], object], None] | None = None
     pause: Callable[[], Awaitable[None]] | None = None
     timers: TimerQueue | None = None

@@ -10,14 +10,13 @@ from typing import TYPE_CHECKING, Final
 
 from actors.module import AccountContext, Module, OnAvailable, OnUndelivered, Xep
 from actors.offline_queue import OfflineQueue
-from actors.presence_effects import HandOver, KeepMessage, NotePending
+from actors.presence_effects import DropWaiting, HandOver, KeepMessage, NotePending
 from actors.presence_state import NOTHING_PENDING, PendingSize
 from protocols.conditions import StanzaCondition
 from protocols.errors import StanzaError
 from protocols.namespaces import CHAT_STATES, CLIENT, DELAY, HINTS, OFFLINE
 from protocols.stanza import with_delay
 from protocols.timestamp import timestamp
-from store.writes import SettleRecords
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,12 +25,11 @@ if TYPE_CHECKING:
     from actors.presence_effects import AccountEffect
     from protocols.stanza import Stanza
 
-PAGE: Final = 100
-"""Messages read at a time; at the largest there are, as many bytes as the driver takes in one piece."""
-
 _STORE: Final = f"{{{HINTS}}}store"
 _NO_STORE: Final = f"{{{HINTS}}}no-store"
 _DELAY: Final = f"{{{DELAY}}}delay"
+_KEPT_TYPES: Final = frozenset({"", "chat", "normal"})
+"""What a session had in hand when the server died may be of any type; the others mean nothing any more."""
 _THREAD: Final = f"{{{CLIENT}}}thread"
 
 
@@ -50,14 +48,13 @@ async def hand_over(context: AccountContext, resource: str) -> Sequence[AccountE
     queue = context.use(OfflineQueue)
     if queue.size == NOTHING_PENDING:
         return ()
-    waiting = await _read_all(queue)
+    waiting = await queue.read()
     if not waiting:
         return (NotePending(NOTHING_PENDING),)
-    pages = [waiting[at : at + PAGE] for at in range(0, len(waiting), PAGE)]
-    settled = [
-        SettleRecords(context.jid.bare, tuple(each.seq for each in page), keep=False) for page in pages
-    ]
-    return (HandOver(resource, tuple(_delayed(context, each) for each in waiting), tuple(settled)),)
+    worth = [each for each in waiting if each.stanza.type in _KEPT_TYPES and is_worth_keeping(each.stanza)]
+    rest = tuple(each.seq for each in waiting if each not in worth)
+    late = tuple(each._replace(stanza=_delayed(context, each)) for each in worth)
+    return (HandOver(resource, late), *((DropWaiting(rest),) if rest else ()))
 
 
 def is_worth_keeping(stanza: Stanza) -> bool:
@@ -70,20 +67,10 @@ def is_worth_keeping(stanza: Stanza) -> bool:
     )
 
 
-async def _read_all(queue: OfflineQueue) -> list[Waiting]:
-    """Everything that waits; bounded by what `keep` lets in."""
-    waiting: list[Waiting] = []
-    while True:
-        page = await queue.read(waiting[-1].seq if waiting else 0, PAGE)
-        waiting += page
-        if len(page) < PAGE:
-            return waiting
-
-
 async def _size(queue: OfflineQueue) -> PendingSize:
     if queue.size is not None:
         return queue.size
-    waiting = await _read_all(queue)
+    waiting = await queue.read()
     return PendingSize(len(waiting), sum(each.stanza.size for each in waiting))
 
 

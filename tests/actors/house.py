@@ -35,6 +35,7 @@ from store.memory.driver import MemoryStore
 from store.users import RosterItem, User
 from store.writes import CreateUser, ReplaceUser
 from supervision.child_spec import Strategy
+from supervision.exit_reason import Shutdown
 from supervision.report import ChildStarted
 from supervision.runtime import Runtime
 from supervision.supervisor import supervisor_spec
@@ -162,6 +163,9 @@ class House:
                     self.pool.delay = lambda: self.random.uniform(0, DELAY_SECONDS_MAX)
                     self.runtime.pause = delays(self.random, DELAY_SECONDS_MAX)
                 yield self
+                if self._with_delays:
+                    self.tree.root.ref.stop(Shutdown("the test is over"))
+                    await self.tree.root.wait_gone()
                 nursery.cancel_scope.cancel()
         assert not self.faults_reported(), self.faults_reported()
 

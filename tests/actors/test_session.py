@@ -11,7 +11,8 @@ from trio.testing import MockClock
 
 from actors.connection_state import ConnectionState
 from actors.presence_state import PresenceState
-from actors.session import DIRECTED_MAX, SessionState
+from actors.session import DIRECTED_MAX
+from actors.session_state import SessionState
 from actors.session_messages import (
     CloseStream,
     Deliver,

@@ -12,7 +12,7 @@ from actors.connection import UNREAD_BYTES_MAX
 from actors.connection_messages import CloseConnection
 from actors.connection_state import Phase
 from actors.port import READ_BYTES_MAX, READABLE, Port
-from actors.session import SessionState
+from actors.session_state import SessionState
 from protocols.conditions import StreamCondition
 from protocols.jid import parse_jid
 from supervision.report import ChildTerminated, IntensityReached

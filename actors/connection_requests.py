@@ -1,0 +1,110 @@
+"""What a connection asks of others while it negotiates; each answer comes back as a message."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypeVar, final
+
+from actors.connection_answers import (
+    credentials_answer,
+    password_answer,
+    registration_answer,
+    resumption_answer,
+)
+from actors.connection_messages import Filled
+from actors.session_messages import Resume, ResumeAccepted
+from actors.session_start import start_session
+from protocols.errors import StanzaError
+from protocols.negotiation_values import (
+    BindRefused,
+    BindResource,
+    Bound,
+    FetchCredentials,
+    LoginFailed,
+    RequestRegistration,
+    ResumeSession,
+    VerifyPassword,
+)
+from protocols.sasl.keys import verify_plain
+from supervision.reply import Reply
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from actors.connection_messages import ConnectionMessage
+    from actors.connection_state import ConnectionState
+    from actors.server import Server
+    from actors.session_messages import ResumeOutcome
+    from protocols.jid import JID
+    from protocols.negotiation_values import Answer
+    from supervision.ref import Ref
+
+R = TypeVar("R")
+
+Request = FetchCredentials | VerifyPassword | LoginFailed | RequestRegistration | BindResource | ResumeSession
+"""The actions of a negotiation that are for others to carry out."""
+
+
+@final
+class Requests:
+    """One for each incarnation of a connection."""
+
+    def __init__(
+        self,
+        server: Server,
+        ref: Ref[ConnectionMessage],
+        state: ConnectionState,
+        answered: Callable[[Answer], None],
+    ) -> None:
+        """Make one; what is known at once goes to `answered`, the rest comes as messages."""
+        self._server = server
+        self._ref = ref
+        self._state = state
+        self._answered = answered
+
+    def make(self, request: Request) -> None:
+        """Ask whoever knows."""
+        server, state = self._server, self._state
+        match request:
+            case FetchCredentials(account):
+                self._when(server.store.read_credentials(account.bare), credentials_answer)
+            case VerifyPassword(password, keys):
+                reply = server.world.hashing.submit(lambda: verify_plain(password, keys))
+                self._when(reply, password_answer)
+            case LoginFailed():
+                server.login_failed(state.peer, request)
+            case RequestRegistration(stanza):
+                self._when(server.answer_registration(stanza, state.peer), registration_answer)
+            case BindResource(jid):
+                self._bind(jid)
+            case ResumeSession(account, previd, h):
+                self._resume(account, previd, h)
+
+    def _when(self, reply: Reply[R], convert: Callable[[Reply[R]], Answer]) -> None:
+        """Tell ourselves when the answer is there; what it is may be a fault, for us to die of."""
+
+        def told() -> None:
+            self._ref.tell(Filled(reply, convert))
+
+        if reply.is_filled:
+            told()
+        else:
+            reply.on_filled = told
+
+    def _bind(self, jid: JID) -> None:
+        state = self._state
+        try:
+            state.session = start_session(self._server, jid, state.outlet, self._ref, state.lang)
+        except StanzaError as error:
+            self._answered(BindRefused(error))
+        else:
+            self._answered(Bound(jid))
+
+    def _resume(self, account: JID, previd: str, h: int) -> None:
+        reply: Reply[ResumeOutcome] = Reply()
+        self._when(reply, self._resumed)
+        self._server.resume(account, previd, Resume(h, self._ref, self._state.outlet, reply))
+
+    def _resumed(self, reply: Reply[ResumeOutcome]) -> Answer:
+        if reply.succeeded and isinstance(outcome := reply.result(), ResumeAccepted):
+            self._state.session, self._state.via = outcome.session, outcome.via
+        return resumption_answer(reply)

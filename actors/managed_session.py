@@ -1,0 +1,427 @@
+"""The part of a session that manages its stream (XEP-0198): counts, acknowledges, saves.
+
+Used by the session actor, in its turn; all that must be remembered is in `session_state`, and how a session
+hibernates and comes back is in `session_resumption`. The document of a session is written when an
+acknowledgement is wanted for stanzas that left nothing in the log, and when what it owes its client is
+written down anew (a mark).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from actors import routing
+from actors.ledger import Parcel, logged_parcel
+from actors.receipt import Receipt
+from actors.session_messages import AckDue, CloseStream, HandedOver, RosterKnown, SessionSaved
+from actors.session_record import session_record
+from actors.session_state import Entry, ManagedStream
+from protocols.conditions import StanzaCondition, StreamCondition
+from protocols.errors import StanzaError
+from protocols.stanza import StanzaKind
+from protocols.stream_management import (
+    ACK_REQUEST,
+    Ack,
+    AckRequest,
+    Enable,
+    ack,
+    enabled,
+    failed,
+    handled_count_too_high,
+    parse_nonza,
+)
+from protocols.stream_queue import AcknowledgedTooMuchError, Fate
+from store.log import OutboundNumber
+from store.writes import SETTLED_RECORDS_MAX, SaveSession, SettleRecords
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from actors.offline_queue import Waiting
+    from actors.server import Server
+    from actors.session_messages import Deliver
+    from actors.session_state import SessionState
+    from protocols.stanza import Stanza
+    from protocols.stream_events import ElementReceived
+    from supervision.slot import Slot
+
+ACK: Final = 32
+"""Signal to a session: more of what its client sent is safe."""
+SAVE: Final = 64
+"""Signal to a session: somebody else waits for its counter to be journaled."""
+ACK_EVERY: Final = 8
+"""Stanzas written after which the client is asked what it has handled."""
+ACK_SECONDS: Final = 1.0
+"""After this long it is asked whatever was written: what it has can be forgotten here."""
+REQUESTS_MAX: Final = 1_000
+"""Requests without an answer that are remembered for one client; the oldest is forgotten first."""
+
+_SUBSCRIPTION_TYPES: Final = frozenset({"subscribe", "subscribed", "unsubscribe", "unsubscribed"})
+_ANSWER_TYPES: Final = frozenset({"result", "error"})
+_NOT_ACKNOWLEDGED: Final = CloseStream(
+    StreamCondition.RESOURCE_CONSTRAINT, "you do not acknowledge what is sent to you"
+)
+_LEDGER_FULL: Final = StanzaError(
+    StanzaCondition.RESOURCE_CONSTRAINT, "the database is away; try again in a moment"
+)
+
+
+class Count(NamedTuple):
+    """Count a stanza of the client's; without a receipt it is dealt with when this turn is over."""
+
+    receipt: Receipt | None
+    fate: Fate = Fate.DONE
+
+
+class Repeat(NamedTuple):
+    """The client has sent a stanza again that this session had received before, and need not."""
+
+
+class Dealt(NamedTuple):
+    """The session has nothing more to do about the stanza that was counted."""
+
+    receipt: Receipt
+
+
+class EnableStream(NamedTuple):
+    """Manage the stream from here on; the client may be away for so long."""
+
+    resume_seconds: float
+
+
+class AnswerAckRequest(NamedTuple):
+    """The client asks what is handled."""
+
+
+class Acknowledged(NamedTuple):
+    """The client says what it has handled."""
+
+    h: int
+
+
+class WriteNonza(NamedTuple):
+    """Say something that is no stanza."""
+
+    data: bytes
+
+
+ManagementEffect = (
+    Count
+    | Repeat
+    | Dealt
+    | EnableStream
+    | AnswerAckRequest
+    | Acknowledged
+    | WriteNonza
+    | HandedOver
+    | RosterKnown
+    | SessionSaved
+    | AckDue
+)
+
+
+class Management:
+    """One for each incarnation of a session."""
+
+    def __init__(
+        self, server: Server, slot: Slot[Any], state: SessionState, close: Callable[[CloseStream], None]
+    ) -> None:
+        self.server = server
+        self.slot = slot
+        self.state = state
+        self.close = close
+
+    # -- decide
+
+    def receive(self, stream: ManagedStream, stanza: Stanza) -> Count | Repeat:
+        """How a stanza of the client's is counted, before anything is done about it."""
+        incoming = stream.incoming
+        if incoming.repeats:
+            return Repeat()
+        if not incoming.is_journaled:
+            return Count(None)
+        number = incoming.received + 1
+        if number in stream.resent:
+            return Count(None, Fate.LOGGED)
+        is_owed = stanza.kind is StanzaKind.MESSAGE or stanza.type in _SUBSCRIPTION_TYPES
+        return Count(Receipt(stream.sm_id, number, incoming, self.more_is_safe) if is_owed else None)
+
+    def more_is_safe(self) -> None:
+        """Wake the session if its client waits for that."""
+        stream = self.state.stream
+        if stream is not None and stream.wants_ack:
+            self.slot.mailbox.signal(ACK)
+
+    def nonza(self, element: ElementReceived) -> Sequence[ManagementEffect | CloseStream]:
+        """What an element of the client's asks for (XEP-0198 §3, §4, §6)."""
+        try:
+            nonza = parse_nonza(element)
+        except StanzaError as error:
+            return (WriteNonza(failed(error.condition)),)
+        stream = self.state.stream
+        match nonza:
+            case Enable() if stream is None:
+                return (EnableStream(self._resume_seconds(nonza)),)
+            case AckRequest() if stream is not None:
+                return (AnswerAckRequest(),)
+            case Ack(h) if stream is not None:
+                return _acknowledgement(stream, h)
+            case _:
+                return (WriteNonza(failed(StanzaCondition.UNEXPECTED_REQUEST)),)
+
+    def _resume_seconds(self, enable: Enable) -> float:
+        most = self.server.settings.limits.resume_seconds_max
+        if not enable.resume:
+            return 0.0
+        return most if enable.max_seconds is None else min(most, float(enable.max_seconds))
+
+    # -- apply: what the client sends
+
+    def apply(self, effect: ManagementEffect) -> None:
+        """Carry out one effect."""
+        match effect:
+            case Count(receipt, fate):
+                self._count(receipt, fate)
+            case Dealt(receipt):
+                receipt.release()
+            case Repeat():
+                self._repeat()
+            case AnswerAckRequest():
+                self._answer_ack_request()
+            case Acknowledged(h):
+                self._acknowledged(h)
+            case EnableStream(resume_seconds):
+                self._enable(resume_seconds)
+            case WriteNonza(data):
+                self.write(data)
+            case HandedOver(messages):
+                self._handed_over(messages)
+            case RosterKnown(version):
+                self._roster_known(version)
+            case SessionSaved():
+                self._saved(effect)
+            case AckDue():
+                self._ask_for_ack()
+
+    def _count(self, receipt: Receipt | None, fate: Fate) -> None:
+        stream = self.state.stream
+        assert stream is not None
+        number = stream.incoming.receive()
+        if receipt is None:
+            stream.incoming.settle(number, fate)
+            stream.resent.discard(number)
+
+    def _repeat(self) -> None:
+        stream = self.state.stream
+        assert stream is not None
+        stream.incoming.repeats -= 1
+
+    def remember(self, stanza: Stanza) -> None:
+        """Keep what the client has said of itself and asked, for a session that goes on from its document."""
+        state, stream = self.state, self.state.stream
+        if stanza.kind is StanzaKind.PRESENCE:
+            state.presence = stanza if stanza.type == "" else None
+        elif stream is not None and stanza.id is not None:
+            to = state.jid.bare if stanza.to is None else stanza.to.full
+            stream.requests[stanza.id, to] = stream.incoming.received
+            if len(stream.requests) > REQUESTS_MAX:
+                del stream.requests[next(iter(stream.requests))]
+
+    def _enable(self, resume_seconds: float) -> None:
+        server, state = self.server, self.state
+        is_journaled = server.is_journaled
+        ledger = server.ledger_of(state.jid)
+        sm_id = server.world.new_token()
+        stream = state.stream = ManagedStream(sm_id, ledger, resume_seconds, is_journaled=is_journaled)
+        server.streams.add(sm_id, state.jid, self.slot.ref)
+        if resume_seconds:
+            self.write(enabled(sm_id, int(resume_seconds)))
+        else:
+            self.write(enabled(None, None))
+        if is_journaled:
+            self.save(stream)
+
+    # -- acknowledging to the client
+
+    def _answer_ack_request(self) -> None:
+        """At once with what is safe by now; and again when that is more."""
+        stream = self.state.stream
+        assert stream is not None
+        self._tell(stream)
+
+    def _tell(self, stream: ManagedStream) -> None:
+        stream.told = stream.h
+        self.write(ack(stream.told))
+        stream.wants_ack = stream.told < stream.incoming.received
+        if stream.wants_ack and stream.incoming.done > stream.incoming.safe:
+            self.save(stream)
+
+    def tell_more(self) -> None:
+        """If the client waits for more to be safe, and more is, tell it."""
+        stream = self.state.stream
+        if stream is not None and stream.wants_ack:
+            if stream.h > stream.told:
+                self._tell(stream)
+            elif stream.incoming.done > stream.incoming.safe:
+                self.save(stream)
+
+    # -- writing to the client
+
+    def write(self, nonza: bytes) -> None:
+        """Say something that is no stanza, if there is somebody to hear it."""
+        if not self.state.is_hibernating:
+            outlet = self.state.outlet
+            outlet.append(outlet.framing.nonza(nonza))
+
+    def deliver(self, stream: ManagedStream, message: Deliver) -> None:
+        """Put a stanza into the client's output; behind a gate, where somebody is owed that it is not lost."""
+        stanza, is_shared, parcel = message
+        is_logged = stream.incoming.is_journaled and stanza.kind is StanzaKind.MESSAGE
+        is_logged = is_logged and (stanza.receipt is not None or stream.is_hibernating)
+        if is_logged and self.server.store.is_full:
+            if parcel is not None:
+                parcel.decline()
+            routing.send_back(self.server, stanza, _LEDGER_FULL)
+            return
+        entry = Entry(stanza, is_shared=is_shared)
+        position = stream.outgoing.append(entry)
+        if is_logged:
+            entry.parcel = parcel = parcel or Parcel(stanza, 1)
+            place = OutboundNumber(stream.sm_id, stream.outgoing.epoch, position)
+            parcel.place(stream.ledger, place, self.slot.mailbox)
+        elif parcel is not None:
+            parcel.decline()
+        self._check_bounds(stream)
+
+    def _check_bounds(self, stream: ManagedStream) -> None:
+        limits, outgoing = self.server.settings.limits, stream.outgoing
+        if len(outgoing) > limits.unacked_stanzas_max or outgoing.bytes > limits.unacked_bytes_max:
+            self.close(_NOT_ACKNOWLEDGED)
+
+    def flush(self, stream: ManagedStream) -> None:
+        """Write what may be written, and ask for an acknowledgement now and then."""
+        outgoing, outlet = stream.outgoing, self.state.outlet
+        if stream.is_hibernating:
+            return
+        entry = outgoing.next()
+        while entry is not None:
+            outlet.append_stanza(entry.stanza)
+            entry = outgoing.next()
+        if not stream.has_asked and outgoing.written:
+            if len(outgoing.written) >= ACK_EVERY:
+                self._ask_for_ack()
+            elif stream.ack_due is None:
+                stream.ack_due = self.slot.send_after(ACK_SECONDS, AckDue())
+
+    def _ask_for_ack(self) -> None:
+        stream = self.state.stream
+        if stream is None or stream.is_hibernating:
+            return
+        if stream.ack_due is not None:
+            stream.ack_due.cancel()
+            stream.ack_due = None
+        if stream.outgoing.written and not stream.has_asked:
+            stream.has_asked = True
+            self.write(ACK_REQUEST)
+
+    def _acknowledged(self, h: int) -> None:
+        stream = self.state.stream
+        assert stream is not None
+        stream.has_asked = False
+        self.let_go(stream, stream.outgoing.acknowledge(h))
+
+    def let_go(self, stream: ManagedStream, handled: Sequence[Entry]) -> None:
+        """The client has these."""
+        for entry in handled:
+            if entry.parcel is not None:
+                stream.ledger.acknowledged(entry.parcel)
+            if entry.roster_version is not None:
+                self.state.roster_version = entry.roster_version
+            stanza = entry.stanza
+            if stanza.kind is StanzaKind.IQ and stanza.type in _ANSWER_TYPES and stanza.id is not None:
+                sender = self.state.jid.bare if stanza.sender is None else stanza.sender.full
+                stream.requests.pop((stanza.id, sender), None)
+
+    def _roster_known(self, version: int) -> None:
+        stream = self.state.stream
+        waiting = None if stream is None else stream.outgoing.waiting
+        if waiting:
+            waiting[-1].roster_version = version
+        else:
+            self.state.roster_version = version
+
+    # -- the offline queue
+
+    def _handed_over(self, messages: Sequence[Waiting]) -> None:
+        """A managed client gets what waited under a mark; others are trusted to read what is written."""
+        stream = self.state.stream
+        if stream is None:
+            got = [each for each in messages if self.state.outlet.append_stanza(each.stanza)]
+            self._settle(got)
+        elif not stream.incoming.is_journaled:
+            for each in messages:
+                stream.outgoing.append(Entry(each.stanza))
+            self._settle(messages)
+        else:
+            for each in messages:
+                parcel = logged_parcel(stream.ledger, each.seq, each.at_ms, each.origin)
+                parcel.is_open = False
+                stream.opening.append(parcel)
+                stream.outgoing.append(Entry(each.stanza, parcel))
+            stream.outgoing.mark()
+            self.save(stream)
+
+    def _settle(self, messages: Sequence[Waiting]) -> None:
+        owner = self.state.jid.bare
+        for start in range(0, len(messages), SETTLED_RECORDS_MAX):
+            seqs = tuple(each.seq for each in messages[start : start + SETTLED_RECORDS_MAX])
+            self.server.store.cast(SettleRecords(owner, seqs, keep=False))
+
+    # -- the session's document
+
+    def save(self, stream: ManagedStream) -> None:
+        """Write the session's document as it is now, one try at a time."""
+        if stream.saving:
+            stream.must_save = True
+            return
+        if stream.revived is not None:
+            return  # what the database holds is what is known, until the client says more
+        stream.saving, stream.must_save = True, False
+        counter, epoch, ref = stream.incoming.done, stream.outgoing.epoch, self.slot.ref
+        reply = self.server.store.log(SaveSession(session_record(self.state, stream, counter)))
+
+        def told() -> None:
+            ref.tell(SessionSaved(counter, epoch, reply.succeeded))
+
+        if reply.is_filled:
+            told()
+        else:
+            reply.on_filled = told
+
+    def _saved(self, message: SessionSaved) -> None:
+        stream = self.state.stream
+        assert stream is not None
+        stream.saving = False
+        if message.is_journaled:
+            stream.is_saved = True
+            stream.incoming.journaled(message.counter)
+            if message.epoch == stream.outgoing.epoch:
+                opening, stream.opening = stream.opening, []
+                for parcel in opening:
+                    parcel.open()
+                self.marked(stream)
+        if stream.must_save:
+            self.save(stream)
+        self.tell_more()
+
+    def marked(self, stream: ManagedStream) -> None:
+        """What is owed to the client has been written down; see `session_resumption`."""
+
+
+def _acknowledgement(stream: ManagedStream, h: int) -> Sequence[ManagementEffect | CloseStream]:
+    try:
+        stream.outgoing.count_handled(h)
+    except AcknowledgedTooMuchError as error:
+        detail = handled_count_too_high(error.h, error.sent)
+        return (CloseStream(StreamCondition.UNDEFINED_CONDITION, str(error), detail),)
+    return (Acknowledged(h),)

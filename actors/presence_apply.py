@@ -1,0 +1,217 @@
+"""How a presence actor carries out what was planned for a message: posts, answers, and what it has learned."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final, final
+
+from actors import routing, subscription_rules
+from actors.presence_effects import (
+    Answer,
+    DropResource,
+    DropWaiting,
+    HandOver,
+    KeepMessage,
+    MakeUser,
+    NoteInterested,
+    NotePending,
+    NoteResource,
+    OfferToSession,
+    PassResume,
+    PresenceEffect,
+    Publish,
+    PushRoster,
+    Refuse,
+    RemoveAccount,
+    SaveUser,
+    Send,
+    SendToSession,
+    SetReply,
+    TellLoggedOut,
+    TellRoster,
+)
+from actors.presence_messages import (
+    CreateAccount,
+    DeleteAccount,
+    DescribeUser,
+    LoggedOut,
+    OwnPresence,
+    OwnSubscription,
+    PassOn,
+    PresenceMessage,
+    ResumeStored,
+    Routed,
+    SetCredentials,
+)
+from actors.presence_state import NOTHING_PENDING, OwnResource, PresenceState
+from actors.roster_changes import all_changes_since, build_push, roster_xml
+from actors.session_messages import (
+    CloseStream,
+    DeliverIfDirected,
+    HandedOver,
+    ResumeRefused,
+    RosterKnown,
+)
+from protocols.conditions import StanzaCondition, StreamCondition
+from protocols.errors import StanzaError
+from protocols.jid import JID
+from protocols.stanza import Stanza, build_iq_result
+from store.errors import StoreUnavailable
+from store.writes import SETTLED_RECORDS_MAX, SettleRecords
+
+if TYPE_CHECKING:
+    from actors.server import Server
+    from supervision.ref import Ref
+
+_NO_ACCOUNT: Final = StanzaError(StanzaCondition.SERVICE_UNAVAILABLE)
+
+
+@final
+class PresenceApply:
+    """One for each incarnation."""
+
+    def __init__(self, server: Server, state: PresenceState, ref: Ref[PresenceMessage]) -> None:
+        self._server = server
+        self._state = state
+        self._ref = ref
+
+    def apply(self, effect: PresenceEffect, cause: PresenceMessage) -> None:
+        """Carry out one effect of a message."""
+        match effect:
+            case Send(stanza):
+                self._send(stanza)
+            case SendToSession(session, stanza):
+                routing.carry_out(self._server, routing.ToSession(session, stanza))
+            case OfferToSession(session, stanza):
+                if not session.cast(DeliverIfDirected(stanza), stanza.size):
+                    self.refuse(cause, _NO_ACCOUNT)
+            case HandOver():
+                self._hand_over(effect)
+            case DropWaiting(seqs):
+                self._drop_waiting(seqs)
+            case PassResume():
+                self._pass_resume(effect)
+            case TellRoster(resource, version):
+                self._tell_roster(resource, version)
+            case Answer(payload):
+                assert isinstance(cause, Routed)
+                self._send(build_iq_result(cause.stanza, payload))
+            case Refuse(error):
+                self.refuse(cause, error)
+            case PushRoster(payload):
+                self._push(payload)
+            case TellLoggedOut(status):
+                self._ref.tell(LoggedOut(self._server.world.now_ms(), status))
+            case SetReply(reply, value):
+                reply.set(value)
+            case Publish():
+                self._server.directory.publish(self._state.jid.bare, self._state.priorities)
+            case _:
+                self._note(effect, cause)
+
+    def _note(self, effect: PresenceEffect, cause: PresenceMessage) -> None:
+        """Those that change what this actor knows."""
+        state = self._state
+        match effect:
+            case SaveUser(user):
+                state.user = replace(user, rev=user.rev + 1)
+            case MakeUser(user):
+                state.user = user
+            case KeepMessage(stanza):
+                state.note_kept(stanza.size)
+            case NotePending(size):
+                state.pending = size
+            case NoteResource(resource, session, presence, priority):
+                state.resources[resource] = OwnResource(session, presence, priority)
+            case DropResource(resource):
+                state.drop(resource)
+            case NoteInterested():
+                sender = cause.stanza.sender if isinstance(cause, Routed) else None
+                if sender is not None and sender.resourcepart in state.resources:
+                    state.interested[sender.resourcepart] = None
+            case RemoveAccount():
+                self._remove_account()
+            case _:
+                raise AssertionError(f"nobody carries out {effect}")
+
+    def _send(self, stanza: Stanza) -> None:
+        """To a session of this very user without queueing behind what others have for it."""
+        to = stanza.to
+        own = None
+        if to is not None and to.bare == self._state.jid.bare:
+            own = self._server.directory.session(to)
+        if own is None:
+            routing.send(self._server, stanza)
+        else:
+            routing.carry_out(self._server, routing.ToSession(own, stanza))
+
+    def _hand_over(self, effect: HandOver) -> None:
+        """In the lane that refuses nothing, so that all arrive."""
+        own = self._state.resources.get(effect.resource)
+        if own is not None and own.session.tell(HandedOver(effect.messages)):
+            self._state.pending = NOTHING_PENDING
+
+    def _drop_waiting(self, seqs: tuple[int, ...]) -> None:
+        owner = self._state.jid.bare
+        for start in range(0, len(seqs), SETTLED_RECORDS_MAX):
+            part = seqs[start : start + SETTLED_RECORDS_MAX]
+            self._server.store.cast(SettleRecords(owner, part, keep=False))
+
+    def _pass_resume(self, effect: PassResume) -> None:
+        live = self._server.streams.live(effect.sm_id)
+        if live is None or not live.session.tell(effect.message):
+            ended = self._server.streams.ended(effect.sm_id)
+            h = None if ended is None else ended.h
+            effect.message.reply.set(ResumeRefused(StanzaCondition.ITEM_NOT_FOUND, h))
+
+    def _tell_roster(self, resource: str, version: int) -> None:
+        state, own = self._state, self._state.resources.get(resource)
+        if own is None or state.user is None:
+            return
+        to = JID(state.jid.localpart, state.jid.domainpart, resource)
+        for changed, item in all_changes_since(state.user, version) or ():
+            push = build_push(to, self._server.world.new_token(), roster_xml(changed, [item]))
+            routing.carry_out(self._server, routing.ToSession(own.session, push))
+        own.session.cast(RosterKnown(state.user.roster_version))
+
+    def refuse(self, cause: PresenceMessage, error: StanzaError) -> None:
+        """Tell whoever sent a message that nothing comes of it."""
+        match cause:
+            case Routed(stanza) | OwnPresence(stanza=stanza) | OwnSubscription(stanza) | PassOn(stanza):
+                answer = routing.refusal(stanza, error)
+                if answer is not None:
+                    self._send(answer)
+            case (
+                CreateAccount(reply=reply)
+                | SetCredentials(reply=reply)
+                | DeleteAccount(reply=reply)
+                | DescribeUser(reply=reply)
+            ):
+                reply.fail(StoreUnavailable(error.text or "the database is away"))
+            case ResumeStored(reply=reply):
+                reply.set(ResumeRefused(error.condition))
+
+    def _push(self, payload: bytes) -> None:
+        state = self._state
+        for resource in state.interested:
+            own = state.resources.get(resource)
+            if own is not None:
+                token = self._server.world.new_token()
+                to = JID(state.jid.localpart, state.jid.domainpart, resource)
+                push = build_push(to, token, payload)
+                routing.carry_out(self._server, routing.ToSession(own.session, push))
+                if state.user is not None:
+                    own.session.cast(RosterKnown(state.user.roster_version))
+
+    def _remove_account(self) -> None:
+        """Take leave of everybody, then of the clients, behind whatever is on its way to them."""
+        state = self._state
+        if state.user is not None:
+            for leave in subscription_rules.leave_everybody(state, state.user):
+                routing.send(self._server, leave.stanza)
+        state.user = state.pending = None
+        self._server.forget_ledger(state.jid)
+        close = CloseStream(StreamCondition.NOT_AUTHORIZED, "the account has been deleted")
+        for own in state.resources.values():
+            if not own.session.cast(close):
+                own.session.tell(close)

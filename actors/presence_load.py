@@ -1,0 +1,119 @@
+"""How a presence actor reads what it must know before anything else: the account, and sessions that wait.
+
+Sessions that wait in the database for their clients (since the server's last end) come back as actors when
+somebody has something to do with their account.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from actors.offline_queue import read_undelivered
+from actors.presence_rules import parse_priority
+from actors.presence_state import OwnResource
+from actors.roster_changes import all_changes_since
+from actors.session_resumption import give_back
+from actors.session_revival import revive
+from actors.session_start import start_hibernating
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from actors.presence_state import PresenceState
+    from actors.server import Server
+    from actors.session_state import SessionState
+    from store.log import LogRecord
+    from store.sessions import SessionRecord
+    from store.users import User
+
+LOGGED_MAX: Final = 10_000
+"""Numbers of one session that may stand in logs behind its counter; it is counted up long before."""
+
+
+class _Waiting(NamedTuple):
+    """What the database holds of sessions that wait."""
+
+    records: Sequence[SessionRecord]
+    pending: Mapping[int, LogRecord]
+    logged: Mapping[str, Sequence[int]]
+
+
+async def load(server: Server, state: PresenceState) -> None:
+    """Read the account's document, unless it is known, and let its sessions come back.
+
+    Raises:
+        StoreUnavailable: the database is away, and nothing has changed.
+    """
+    if not state.is_loaded:
+        state.user = await server.store.read_user(state.jid.bare)
+        state.is_loaded = True
+    if server.streams.stored_of(state.jid.bare):
+        waiting = await _read_waiting(server, state)
+        _come_back(server, state, waiting)
+
+
+async def _read_waiting(server: Server, state: PresenceState) -> _Waiting:
+    user = state.user
+    if user is None:
+        return _Waiting((), {}, {})
+    ids = [each.sm_id for each in server.streams.stored_of(state.jid.bare)]
+    records = await server.store.read_sessions(ids)
+    undelivered = await read_undelivered(server.store, user)
+    logged = {
+        record.sm_id: await server.store.read_logged_numbers(record.sm_id, record.received, LOGGED_MAX)
+        for record in records
+    }
+    return _Waiting(records, {each.seq: each for each in undelivered}, logged)
+
+
+def _come_back(server: Server, state: PresenceState, waiting: _Waiting) -> None:
+    """All at once, and in one step: from here on they live."""
+    ledger, user = server.ledger_of(state.jid), state.user
+    expiries = {each.sm_id: each.expires_ms for each in server.streams.stored_of(state.jid.bare)}
+    revived = [
+        revive(
+            record,
+            waiting.pending,
+            waiting.logged[record.sm_id],
+            ledger,
+            server.names,
+            is_journaled=server.is_journaled,
+        )
+        for record in waiting.records
+    ]
+    ledger.revived()
+    server.streams.take(state.jid.bare)
+    now_ms = server.world.now_ms()
+    for session in revived:
+        assert session.stream is not None
+        seconds = (expiries[session.stream.sm_id] - now_ms) / 1000
+        if (
+            seconds <= 0
+            or not _can_go_on(server, session, user)
+            or not _start(server, state, session, seconds)
+        ):
+            server.streams.remove(session.stream.sm_id, state.jid.bare, session.stream.h)
+            give_back(server, session, lambda _stanza: False)
+    server.directory.publish(state.jid.bare, state.priorities)
+
+
+def _can_go_on(server: Server, session: SessionState, user: User | None) -> bool:
+    """Not if its name is taken, or nobody can tell what has changed in the roster that its client knows."""
+    if server.directory.session(session.jid) is not None or user is None:
+        return False
+    version = session.roster_version
+    return version is None or all_changes_since(user, version) is not None
+
+
+def _start(server: Server, state: PresenceState, session: SessionState, seconds: float) -> bool:
+    resource = session.jid.resourcepart
+    assert resource is not None
+    ref = start_hibernating(server, session, seconds)
+    if ref is None:
+        return False
+    presence = session.presence
+    priority = 0 if presence is None else parse_priority(presence)
+    state.resources[resource] = OwnResource(ref, presence, priority)
+    if session.roster_version is not None:
+        state.interested[resource] = None
+    return True

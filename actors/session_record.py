@@ -1,0 +1,51 @@
+"""A session as a document: what its client needs to go on after everything else is gone."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from store.sessions import OpenRequest, QueueEntry, SessionRecord
+
+if TYPE_CHECKING:
+    from actors.session_state import Entry, ManagedStream, SessionState
+
+
+def session_record(
+    state: SessionState, stream: ManagedStream, counter: int, *, is_exact: bool = False
+) -> SessionRecord:
+    """The document of a session that may be resumed, or is to be known as ended.
+
+    Args:
+        state: The session.
+        stream: Its managed part.
+        counter: How many of the client's stanzas are dealt with.
+        is_exact: Whether nothing will happen to the session after this.
+    """
+    outgoing = stream.outgoing
+    count = max(0, outgoing.origin - outgoing.acked)
+    return SessionRecord(
+        sm_id=stream.sm_id,
+        jid=state.jid.full,
+        lang=state.lang,
+        received=counter,
+        acked=outgoing.acked,
+        epoch=outgoing.epoch,
+        base=outgoing.acked if count else outgoing.origin,
+        entries=tuple(_queue_entry(entry) for entry in outgoing.entries()[:count]),
+        is_exact=is_exact,
+        presence=None if state.presence is None else state.presence.data,
+        directed=tuple(sorted(jid.full for jid in state.directed)),
+        roster_version=state.roster_version,
+        requests=tuple(
+            OpenRequest(id_, to) for (id_, to), number in stream.requests.items() if number <= counter
+        ),
+        resume_seconds=stream.resume_seconds,
+        hibernated_ms=stream.hibernated_ms,
+    )
+
+
+def _queue_entry(entry: Entry) -> QueueEntry:
+    """By its number in the log, if it is there or on its way there; else as it is."""
+    if entry.parcel is not None and entry.parcel.seq is not None:
+        return QueueEntry(seq=entry.parcel.seq)
+    return QueueEntry(data=entry.stanza.data)

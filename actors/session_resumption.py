@@ -1,0 +1,240 @@
+"""How a managed session loses its connection, waits, and goes on over another one (XEP-0198 §5).
+
+A session that lived on in memory goes on exactly where it was. One that came back from the database learns
+from its client's `h` where that stands: what is still owed is numbered anew behind it, and this mark is
+written down before the client is told, so that another crash changes nothing.
+"""
+
+from __future__ import annotations
+
+from itertools import zip_longest
+from typing import TYPE_CHECKING, Final, final
+
+from actors import routing
+from actors.connection_messages import CloseConnection, SessionDown
+from actors.managed_session import Management
+from actors.outlet import NO_OUTLET
+from actors.presence_messages import SessionResumed
+from actors.receipt import ReturnReceipt
+from actors.session_messages import (
+    HibernationOver,
+    Resume,
+    ResumeAccepted,
+    ResumeRefused,
+    ResumeTooHigh,
+    StreamEnded,
+)
+from actors.session_record import session_record
+from actors.session_state import Entry
+from protocols.conditions import StanzaCondition, StreamCondition
+from protocols.errors import StanzaError
+from protocols.jid import parse_jid
+from protocols.namespaces import DELAY
+from protocols.stanza import StanzaKind, build_error, build_iq, with_delay
+from protocols.stream_management import resumed
+from protocols.stream_queue import H_MODULUS, AcknowledgedTooMuchError, Outgoing
+from protocols.timestamp import timestamp
+from store.writes import DropSession, SaveSession
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from actors.server import Server
+    from actors.session_state import ManagedStream, Revived, SessionState
+    from protocols.stanza import Stanza
+
+_REPLACED: Final = CloseConnection(StreamCondition.CONFLICT, "the session goes on over another connection")
+_LOST: Final = StanzaError(
+    StanzaCondition.REMOTE_SERVER_TIMEOUT, "the server was restarted before there was an answer"
+)
+
+
+@final
+class Resumption(Management):
+    """What a session can do about its connections."""
+
+    # -- without a connection
+
+    def hibernate(self) -> bool:
+        """The connection is gone; false if there is nothing to wait for, so that the session is to end."""
+        state, stream = self.state, self.state.stream
+        if stream is None or not stream.resume_seconds or state.must_end:
+            return False
+        if not stream.is_hibernating:
+            stream.hibernated_ms = self.server.world.now_ms()
+            self.sleep(stream, stream.resume_seconds)
+            if stream.incoming.is_journaled:
+                self.save(stream)  # so that the client need not send much again
+        return True
+
+    def sleep(self, stream: ManagedStream, seconds: float) -> None:
+        """Wait for the client for so long."""
+        stream.is_hibernating = True
+        stream.wants_ack = stream.has_asked = False
+        for timer in (stream.ack_due, stream.expiry):
+            if timer is not None:
+                timer.cancel()
+        stream.ack_due = None
+        stream.expiry = self.slot.send_after(seconds, HibernationOver())
+        self.state.outlet = NO_OUTLET
+        self.state.connection = None
+        self._take_again()
+
+    def _take_again(self) -> None:
+        """Whatever kept the session from taking stanzas was its connection's fault."""
+        state, mailbox = self.state, self.slot.mailbox
+        if state.congested is not None:
+            state.congested.cancel()
+            state.congested = None
+        mailbox.is_accepting = True
+        if mailbox.on_room is not None:
+            told, mailbox.on_room = mailbox.on_room, None
+            told()
+
+    def leave(self) -> None:
+        """The server stops: keep the session in the database, exactly as it is."""
+        stream = self.state.stream
+        if stream is None or not stream.resume_seconds or self.state.must_end:
+            return
+        stream.is_left = True
+        if stream.hibernated_ms is None:
+            stream.hibernated_ms = self.server.world.now_ms()
+        if stream.revived is None:
+            stream.outgoing.mark()
+            record = session_record(self.state, stream, stream.incoming.done, is_exact=True)
+            self.server.store.cast(SaveSession(record))
+
+    # -- coming back
+
+    def resume(self, message: Resume) -> None:
+        """The client is back, over another connection."""
+        stream = self.state.stream
+        assert stream is not None
+        if stream.resuming is not None:
+            stream.resuming.reply.set(ResumeRefused(StanzaCondition.CONFLICT, stream.h))
+            stream.resuming = None
+        if stream.revived is None:
+            self._resume_living(stream, message)
+        else:
+            self._resume_revived(stream, stream.revived, message)
+
+    def _resume_living(self, stream: ManagedStream, message: Resume) -> None:
+        try:
+            count = stream.outgoing.count_handled(message.h)
+        except AcknowledgedTooMuchError as error:
+            message.reply.set(ResumeTooHigh(error.h, error.sent))
+            return
+        if count < 0:
+            message.reply.set(ResumeRefused(StanzaCondition.ITEM_NOT_FOUND, stream.h))
+        else:
+            self._attach(stream, message)
+
+    def _resume_revived(self, stream: ManagedStream, revived: Revived, message: Resume) -> None:
+        count = (message.h - revived.base) % H_MODULUS
+        if count >= H_MODULUS // 2:
+            message.reply.set(ResumeRefused(StanzaCondition.ITEM_NOT_FOUND, stream.h))
+            return
+        if revived.is_exact and revived.base + count > revived.last:
+            message.reply.set(ResumeTooHigh(message.h, revived.last % H_MODULUS))
+            return
+        self._renumber(stream, revived, revived.base + count)
+        if stream.incoming.is_journaled:
+            stream.resuming = message
+            self.save(stream)
+        else:
+            self.server.store.cast(DropSession(stream.sm_id))  # it would say what is no longer so
+            self._attach(stream, message)
+            self._refresh()
+
+    def _renumber(self, stream: ManagedStream, revived: Revived, h: int) -> None:
+        """What the client does not have yet comes right behind `h`, and an error for what was never answered."""
+        old, stream.outgoing, stream.revived = stream.outgoing, Outgoing(h, stream.outgoing.epoch), None
+        for entry, number in zip_longest(old.entries(), revived.numbers):
+            if number is not None and number <= h:
+                self.let_go(stream, (entry,))
+            else:
+                stream.outgoing.append(entry)
+        for id_, to in stream.requests:
+            request = build_iq(to=parse_jid(to), sender=self.state.jid, type="get", id=id_)
+            stream.outgoing.append(Entry(build_error(request, _LOST)))
+        stream.requests.clear()
+        stream.outgoing.mark()
+
+    def marked(self, stream: ManagedStream) -> None:
+        """The mark is journaled: the client that waits for it may go on."""
+        resuming, stream.resuming = stream.resuming, None
+        if resuming is not None:
+            self._attach(stream, resuming)
+            self._refresh()
+
+    def _attach(self, stream: ManagedStream, message: Resume) -> None:
+        state = self.state
+        if state.connection is not None:
+            state.connection.tell(_REPLACED)
+        if stream.expiry is not None:
+            stream.expiry.cancel()
+            stream.expiry = None
+        state.connection, state.outlet = message.connection, message.outlet
+        state.via += 1
+        via = state.via
+        stream.is_hibernating, stream.hibernated_ms = False, None
+        stream.has_asked = stream.wants_ack = False
+        self._take_again()
+        self.slot.ref.monitor(message.connection, SessionDown)
+        message.reply.set(ResumeAccepted(state.jid, self.slot.ref, via))
+        message.connection.monitor(self.slot.ref, lambda _reason: StreamEnded(via, is_clean=False))
+        self.let_go(stream, stream.outgoing.acknowledge(message.h))
+        stream.outgoing.rewind()
+        stream.told = stream.h
+        stream.incoming.resumed(stream.told)
+        self.write(resumed(stream.sm_id, stream.told))
+
+    def _refresh(self) -> None:
+        """What happened meanwhile nobody has counted: have presence and roster told anew."""
+        state = self.state
+        message = SessionResumed(state.jid, self.slot.ref, state.roster_version)
+        presence = self.server.presence_of(state.jid)
+        if not presence.cast(message):
+            presence.tell(message)
+
+
+# -- the end
+
+
+def give_back(server: Server, state: SessionState, has_others: Callable[[Stanza], bool]) -> None:
+    """A managed session has ended: what its client did not acknowledge goes where it would go without it.
+
+    A message that another of the user's sessions has, or will have, is left to that one.
+    """
+    stream = state.stream
+    if stream is None or stream.is_left:
+        return
+    server.store.cast(DropSession(stream.sm_id))
+    stamp = timestamp(stream.hibernated_ms or server.world.now_ms())
+    for entry in stream.outgoing.entries():
+        if entry.stanza.kind is not StanzaKind.PRESENCE:
+            _give_back_one(server, stream, entry, stamp, has_others)
+
+
+def _give_back_one(
+    server: Server,
+    stream: ManagedStream,
+    entry: Entry,
+    stamp: str,
+    has_others: Callable[[Stanza], bool],
+) -> None:
+    parcel, stanza = entry.parcel, entry.stanza
+    if parcel is not None and (parcel.outstanding > 1 or parcel.was_acknowledged):
+        stream.ledger.given_up(parcel)
+        return
+    if parcel is None and entry.is_shared and has_others(stanza):
+        return
+    if stanza.kind is StanzaKind.MESSAGE and stanza.type != "error" and DELAY.encode() not in stanza.data:
+        stanza = with_delay(stanza, server.domain.full, stamp)
+    if parcel is None:
+        routing.send(server, stanza)
+        return
+    receipt = ReturnReceipt(lambda: stream.ledger.acknowledged(parcel))
+    stanza.receipt = receipt
+    routing.send(server, stanza)
+    receipt.release()

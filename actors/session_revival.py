@@ -1,0 +1,125 @@
+"""A session that comes back from the database: its state, made of its document and of what the log holds.
+
+What it owes its client is known by number: the entries of its document's mark, and the records behind it.
+Presence, requests and their answers that nobody has acknowledged are not there any more; `session_resumption`
+makes up for them when the client comes.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from actors.ledger import Parcel, logged_parcel
+from actors.outlet import NO_OUTLET
+from actors.session_state import Entry, ManagedStream, Revived, SessionState
+from protocols.jid import parse_jid
+from protocols.stored_stanza import read_stored
+from protocols.stream_queue import Incoming, Outgoing, recovered
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from actors.ledger import Ledger
+    from protocols.xml_element import NameBudget
+    from store.log import LogRecord
+    from store.sessions import SessionRecord
+
+
+def revive(
+    record: SessionRecord,
+    pending: Mapping[int, LogRecord],
+    logged: Sequence[int],
+    ledger: Ledger,
+    names: NameBudget,
+    *,
+    is_journaled: bool,
+) -> SessionState:
+    """The state of a session without a connection.
+
+    Args:
+        record: Its document.
+        pending: What its account's log holds undelivered, by number.
+        logged: The numbers under which stanzas of its client stand in logs, from its counter on.
+        ledger: Of its account; it learns what the session owes.
+        names: For whoever looks inside stanzas.
+        is_journaled: Whether anything is from now on.
+    """
+    state = SessionState(parse_jid(record.jid), NO_OUTLET, None, record.lang)
+    state.directed = {parse_jid(jid) for jid in record.directed}
+    state.presence = None if record.presence is None else read_stored(record.presence, names)
+    state.roster_version = record.roster_version
+    stream = ManagedStream(record.sm_id, ledger, record.resume_seconds, is_journaled=is_journaled)
+    received = recovered(record.received, list(logged))
+    stream.incoming = Incoming(received, is_journaled=is_journaled)
+    stream.incoming.counter = record.received  # what lies behind it is in the log, and must stay there
+    stream.resent = {number for number in logged if number > received}
+    stream.is_saved = stream.is_hibernating = True
+    stream.hibernated_ms = record.hibernated_ms
+    stream.requests = {(request.id, request.to): 0 for request in record.requests}
+    owed = list(_owed(record, pending, ledger, names))
+    _note_acknowledged(record, pending, ledger)
+    epochs = [
+        place.epoch for each in pending.values() for place in each.outbound if place.session == record.sm_id
+    ]
+    stream.outgoing = Outgoing(record.base, max(epochs, default=record.epoch))
+    for entry, _number in owed:
+        stream.outgoing.append(entry)
+    stream.outgoing.mark()  # what comes meanwhile is numbered from here
+    numbers = tuple(number for _entry, number in owed)
+    stream.revived = Revived(record.base, numbers, record.base + len(record.entries), record.is_exact)
+    state.stream = stream
+    return state
+
+
+def _owed(
+    record: SessionRecord, pending: Mapping[int, LogRecord], ledger: Ledger, names: NameBudget
+) -> Iterator[tuple[Entry, int | None]]:
+    """What the client may not have, in order, each with its wire number where it had one."""
+    for number, queued in enumerate(record.entries, record.base + 1):
+        if queued.data is not None:
+            yield Entry(read_stored(queued.data, names)), number
+        elif queued.seq is not None and queued.seq in pending:
+            yield _logged_entry(pending[queued.seq], ledger, names), number
+    origin = record.base + len(record.entries)
+    places = [
+        (place.epoch, place.number, each)
+        for each in pending.values()
+        for place in each.outbound
+        if place.session == record.sm_id
+        and place.epoch >= record.epoch
+        and (place.epoch > record.epoch or origin + place.number > record.acked)
+    ]
+    for epoch, position, each in sorted(places, key=lambda place: place[:2]):
+        yield (
+            _logged_entry(each, ledger, names),
+            origin + position if epoch == record.epoch else None,
+        )
+
+
+def _note_acknowledged(record: SessionRecord, pending: Mapping[int, LogRecord], ledger: Ledger) -> None:
+    """What the client is known to have, and is still in the log: it is to leave that, and to reach nobody else."""
+    owed = {queued.seq for queued in record.entries}
+    origin = record.base + len(record.entries)
+    for each in pending.values():
+        for place in each.outbound:
+            if place.session != record.sm_id:
+                continue
+            is_old = place.epoch < record.epoch and each.seq not in owed
+            if is_old or (place.epoch == record.epoch and origin + place.number <= record.acked):
+                parcel = ledger.owed.get(each.seq) or logged_parcel(
+                    ledger, each.seq, each.at_ms, each.inbound, outstanding=0
+                )
+                parcel.was_acknowledged = True
+
+
+def _logged_entry(record: LogRecord, ledger: Ledger, names: NameBudget) -> Entry:
+    return Entry(read_stored(record.data, names), _parcel(record, ledger))
+
+
+def _parcel(record: LogRecord, ledger: Ledger) -> Parcel:
+    """One for each record, whichever of the account's sessions owe it."""
+    parcel = ledger.owed.get(record.seq)
+    if parcel is None:
+        return logged_parcel(ledger, record.seq, record.at_ms, record.inbound)
+    parcel.outstanding += 1
+    return parcel

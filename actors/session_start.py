@@ -1,0 +1,184 @@
+"""How a session begins, and what becomes of what it leaves when it has ended for good."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+from actors import routing
+from actors.connection_messages import ConnectionMessage, SessionDown
+from actors.presence_messages import SessionBound, SessionEnded
+from actors.session import Session
+from actors.session_messages import (
+    CloseStream,
+    Deliver,
+    DeliverIfDirected,
+    HibernationOver,
+    ResumeRefused,
+    SessionMessage,
+)
+from actors.session_resumption import give_back
+from actors.session_state import ManagedStream, SessionState
+from protocols.conditions import StanzaCondition, StreamCondition
+from protocols.errors import StanzaError
+from protocols.stanza import Stanza, StanzaKind
+from supervision.child_spec import ChildSpec, Restart
+from supervision.dynamic_supervisor import NotAcceptingError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from actors.outlet import Outlet
+    from actors.presence_messages import PresenceMessage
+    from actors.server import Server
+    from protocols.jid import JID
+    from supervision.ref import Ref
+    from supervision.slot import Slot
+
+
+def start_session(
+    server: Server, jid: JID, outlet: Outlet, connection: Ref[ConnectionMessage], lang: str | None
+) -> Ref[SessionMessage]:
+    """Start a session for a full address and give it the name; who had the name is replaced.
+
+    Raises:
+        StanzaError: the account or the server has its maximum of sessions, or the server is stopping.
+    """
+    _check_number(server, jid)
+    state = SessionState(jid, outlet, connection, lang)
+    try:
+        presence = server.presence_of(jid)
+        slot = server.sessions.start_child(session_spec(server, state))
+    except NotAcceptingError as error:
+        raise _no_room("the server has its maximum of sessions") from error
+    _settle_in(server, slot, state)
+    before = server.directory.claim(jid, slot.ref)
+    if before is not None:
+        before.tell(CloseStream(StreamCondition.CONFLICT, "another client took this resource"))
+    slot.ref.monitor(connection, SessionDown)
+    _post_surely(presence, SessionBound(jid, slot.ref))
+    return slot.ref
+
+
+def start_hibernating(server: Server, state: SessionState, seconds: float) -> Ref[SessionMessage] | None:
+    """Start a session that came back from the database and waits for its client for so long.
+
+    None if the server has its maximum of sessions, or is stopping.
+    """
+    stream = state.stream
+    assert stream is not None
+    try:
+        slot = server.sessions.start_child(session_spec(server, state))
+    except NotAcceptingError:
+        return None
+    _settle_in(server, slot, state)
+    server.directory.claim(state.jid, slot.ref)
+    server.streams.add(stream.sm_id, state.jid, slot.ref)
+    stream.expiry = slot.send_after(max(seconds, 0.0), HibernationOver())
+    return slot.ref
+
+
+def _settle_in(server: Server, slot: Slot[SessionMessage], state: SessionState) -> None:
+    slot.keep(lambda: state)
+    slot.on_close(lambda ended, _reason: _session_closed(server, ended))
+
+
+def _check_number(server: Server, jid: JID) -> None:
+    """An account with its maximum of sessions gives up one whose client is not there, if there is any."""
+    entry = server.directory.users.get(jid.bare)
+    if entry is None or jid.resourcepart in entry.sessions:
+        return
+    if len(entry.sessions) < server.settings.limits.sessions_per_user_max:
+        return
+    for session in entry.sessions.values():
+        state = session.slot.state
+        if isinstance(state, SessionState) and state.is_hibernating:
+            session.tell(
+                CloseStream(StreamCondition.CONFLICT, "another session of the account took its place")
+            )
+            return
+    raise _no_room("the account has its maximum of sessions")
+
+
+def _no_room(text: str) -> StanzaError:
+    return StanzaError(StanzaCondition.RESOURCE_CONSTRAINT, text=text)
+
+
+def _post_surely(presence: Ref[PresenceMessage], message: SessionBound | SessionEnded) -> None:
+    """In order if possible; past a full queue otherwise, for what must be known."""
+    if not presence.cast(message):
+        presence.tell(message)
+
+
+def session_spec(server: Server, state: SessionState) -> ChildSpec:
+    """The child spec of one session.
+
+    Its id is the address and a number, since a replaced one lives on a while.
+    """
+    limits = server.settings.limits
+    return ChildSpec(
+        f"{state.jid.full}#{server.next_number()}",
+        lambda slot: Session(slot, server),
+        Restart.TRANSIENT,
+        messages_max=limits.mailbox_messages_max,
+        bytes_max=limits.mailbox_bytes_max,
+        abandoned=lambda left: _abandoned(server, state, left),
+    )
+
+
+def _session_closed(server: Server, slot: Slot[SessionMessage]) -> None:
+    """In the tick in which a session ends: its name goes, and its user learns of it.
+
+    When the whole server stops nobody is told: those who would hear of it are going as well.
+    """
+    state = slot.state
+    assert isinstance(state, SessionState)
+    server.directory.release(state.jid, slot.ref)
+    if state.stream is not None:
+        _stream_closed(server, state, state.stream)
+    if _is_root_stopping(slot):
+        return
+    with suppress(NotAcceptingError):  # there is no room for the user's actor, and so nobody who knew it
+        _post_surely(server.presence_of(state.jid), SessionEnded(state.jid, slot.ref, tuple(state.directed)))
+
+
+def _stream_closed(server: Server, state: SessionState, stream: ManagedStream) -> None:
+    if stream.is_left:
+        server.streams.leave(stream.sm_id, state.jid)
+    else:
+        server.streams.remove(stream.sm_id, state.jid.bare, stream.h)
+    if stream.resuming is not None:
+        stream.resuming.reply.set(ResumeRefused(StanzaCondition.ITEM_NOT_FOUND, stream.h))
+
+
+def _is_root_stopping(slot: Slot[Any]) -> bool:
+    while slot.parent is not None:
+        slot = slot.parent
+    return slot.mailbox.stop is not None
+
+
+def _abandoned(server: Server, state: SessionState, left: Sequence[SessionMessage]) -> None:
+    """What the client did not get is routed again, its session's name being gone."""
+    give_back(server, state, lambda stanza: _others_are_there(server, stanza))
+    waiting = [message for message in left if isinstance(message, Deliver | DeliverIfDirected)]
+    for message in (*state.undelivered, *waiting):
+        stanza = message.stanza
+        if isinstance(message, Deliver) and message.parcel is not None:
+            message.parcel.decline()
+        if stanza.kind is not StanzaKind.PRESENCE and not _others_have(server, message):
+            routing.send(server, stanza)
+        if stanza.receipt is not None:
+            stanza.receipt.release()
+
+
+def _others_have(server: Server, message: Deliver | DeliverIfDirected) -> bool:
+    """Whether another of the user's resources got this as well, and is still there."""
+    is_shared = isinstance(message, Deliver) and message.is_shared
+    return is_shared and _others_are_there(server, message.stanza)
+
+
+def _others_are_there(server: Server, stanza: Stanza) -> bool:
+    if stanza.to is None:
+        return False
+    entry = server.directory.users.get(stanza.to.bare)
+    return entry is not None and bool(entry.route.available)

@@ -1,0 +1,199 @@
+"""What a session remembers, and outlives its incarnations; the actor is in `session`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple, final
+
+from protocols.stream_queue import Incoming, Outgoing
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from actors.connection_messages import ConnectionMessage
+    from actors.ledger import Ledger, Parcel
+    from actors.outlet import Outlet
+    from actors.session_messages import Deliver, Resume
+    from protocols.jid import JID
+    from protocols.stanza import Stanza
+    from supervision.ref import Ref
+    from supervision.timers import Timer
+
+
+@final
+class Entry:
+    """A stanza in a managed session's output, until its client has acknowledged it.
+
+    Attributes:
+        stanza: What is written.
+        parcel: Its record in the log, where it has one.
+        is_shared: Whether other resources of the user got it as well.
+        roster_version: What the client knows of the roster once it has this.
+    """
+
+    __slots__ = ("is_shared", "parcel", "roster_version", "stanza")
+
+    def __init__(self, stanza: Stanza, parcel: Parcel | None = None, *, is_shared: bool = False) -> None:
+        self.stanza = stanza
+        self.parcel = parcel
+        self.is_shared = is_shared
+        self.roster_version: int | None = None
+
+    @property
+    def size(self) -> int:
+        """See `Sendable`."""
+        return len(self.stanza.data)
+
+    @property
+    def is_held(self) -> bool:
+        """See `Sendable`: not before its record is committed."""
+        return self.parcel is not None and not self.parcel.is_open
+
+
+@final
+class Revived(NamedTuple):
+    """What is left of a session's numbers when it came back from the database and nobody has resumed it yet.
+
+    Attributes:
+        base: The client has handled at least so many.
+        numbers: The wire number of each entry owed from before, in order; None where it never had one.
+        last: The wire number of the last stanza that is known to have had one.
+        is_exact: Whether there was none behind that.
+    """
+
+    base: int
+    numbers: tuple[int | None, ...]
+    last: int
+    is_exact: bool
+
+
+@final
+class ManagedStream:
+    """The part of a session whose stream is managed (XEP-0198).
+
+    Attributes:
+        sm_id: Nobody guesses it, and it names the session's document.
+        resume_seconds: For how long the session waits for its client to come back; zero: not at all.
+        requests: IQ requests of the client's to which it has no answer yet, by id and address, each with
+            the number it came under.
+        resent: Numbers under which the client sends again what stands in the log already.
+        is_hibernating: Whether there is no connection.
+        wants_ack: Whether the client has asked for an acknowledgement of more than it was told.
+        told: The last `h` sent.
+        has_asked: Whether the client owes us an answer to `<r/>`.
+        saving: Whether the session's document is being written.
+        is_saved: Whether the session's document has been written once.
+        must_save: Whether it is to be written again behind that.
+        opening: Parcels from the offline queue that may be written when the document that names them is saved.
+        revived: Until the client of a session from the database has resumed it.
+        resuming: The resumption that waits for the session's document.
+        is_left: Whether the session is kept in the database for another process.
+    """
+
+    __slots__ = (
+        "ack_due",
+        "expiry",
+        "has_asked",
+        "hibernated_ms",
+        "incoming",
+        "is_hibernating",
+        "is_left",
+        "is_saved",
+        "ledger",
+        "must_save",
+        "opening",
+        "outgoing",
+        "requests",
+        "resent",
+        "resume_seconds",
+        "resuming",
+        "revived",
+        "saving",
+        "sm_id",
+        "told",
+        "wants_ack",
+    )
+
+    def __init__(self, sm_id: str, ledger: Ledger, resume_seconds: float, *, is_journaled: bool) -> None:
+        self.sm_id = sm_id
+        self.ledger = ledger
+        self.resume_seconds = resume_seconds
+        self.incoming = Incoming(is_journaled=is_journaled)
+        self.outgoing: Outgoing[Entry] = Outgoing()
+        self.requests: dict[tuple[str, str], int] = {}
+        self.resent: set[int] = set()
+        self.is_hibernating = False
+        self.hibernated_ms: int | None = None
+        self.wants_ack = False
+        self.told = 0
+        self.has_asked = False
+        self.ack_due: Timer | None = None
+        self.expiry: Timer | None = None
+        self.saving = False
+        self.is_saved = not is_journaled
+        self.must_save = False
+        self.opening: list[Parcel] = []
+        self.revived: Revived | None = None
+        self.resuming: Resume | None = None
+        self.is_left = False
+
+    @property
+    def h(self) -> int:
+        """How much the client may be told is handled."""
+        return self.incoming.safe if self.is_saved else 0
+
+
+@final
+class SessionState:
+    """What outlives an incarnation.
+
+    Attributes:
+        outlet: Where stanzas are written; of the last connection, while there is none.
+        via: Which of the session's connections this is, counted from zero: the others are not heard any more.
+        directed: Who got this resource's presence besides its user's contacts.
+        presence: Its last available presence, while the client is available.
+        roster_version: What the client knows of the roster, once it has asked for it.
+        congested: Runs while the client has more than its bound to read.
+        undelivered: Stanzas that came when the client's stream was over already.
+        stream: Once the client has enabled stream management.
+        must_end: Whether the session ends with its present stream, whatever could be resumed.
+    """
+
+    __slots__ = (
+        "congested",
+        "connection",
+        "directed",
+        "jid",
+        "lang",
+        "must_end",
+        "outlet",
+        "presence",
+        "roster_version",
+        "stream",
+        "undelivered",
+        "via",
+    )
+
+    def __init__(
+        self, jid: JID, outlet: Outlet, connection: Ref[ConnectionMessage] | None, lang: str | None
+    ) -> None:
+        self.jid = jid
+        self.outlet = outlet
+        self.connection = connection
+        self.lang = lang
+        self.via = 0
+        self.directed: set[JID] = set()
+        self.presence: Stanza | None = None
+        self.roster_version: int | None = None
+        self.congested: Timer | None = None
+        self.undelivered: list[Deliver] = []
+        self.stream: ManagedStream | None = None
+        self.must_end = False
+
+    @property
+    def is_hibernating(self) -> bool:
+        """Whether there is no connection just now."""
+        return self.stream is not None and self.stream.is_hibernating
+
+    def owed(self) -> Sequence[Entry]:
+        """What the client has not acknowledged, oldest first."""
+        return () if self.stream is None else self.stream.outgoing.entries()

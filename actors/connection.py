@@ -386,9 +386,8 @@ class Connection(Actor[ConnectionMessage, ConnectionMessage]):
         if state.phase not in _OPEN:
             return
         if state.negotiation is not None and condition is not None:
-            self.negotiate(
-                NegotiationEnded(condition, text, detail)
-            )  # it knows what may be said in its state
+            # It knows what may be said in its state.
+            self.negotiate(NegotiationEnded(condition, text, detail))
         else:
             framing = state.outlet.framing
             if condition is not None:

@@ -53,7 +53,7 @@ def registration_answer(reply: Reply[Stanza]) -> Answer:
 
 
 def resumption_answer(reply: Reply[ResumeOutcome]) -> Answer:
-    """Whether a session goes on (XEP-0198 §5); one that ended with the question in hand is not there any more."""
+    """Whether a session goes on (XEP-0198 §5); one that has ended meanwhile is not there any more."""
     try:
         outcome = reply.result()
     except CallError:

@@ -1,4 +1,4 @@
-"""The keeper of the ledgers: takes out of the log what has been acknowledged, and looks after what waits too long.
+"""The keeper of the ledgers: takes out of the log what is acknowledged, and sees to what waits too long.
 
 A record leaves the log when every session is done with it, and not before its sender's counter has passed it:
 until then the record is what says that the sender's stanza was handled. The keeper also reads which sessions

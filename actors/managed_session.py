@@ -15,7 +15,7 @@ from actors.ledger import Parcel, logged_parcel
 from actors.receipt import Receipt
 from actors.session_messages import AckDue, CloseStream, HandedOver, RosterKnown, SessionSaved
 from actors.session_record import session_record
-from actors.session_state import Entry, ManagedStream
+from actors.session_state import Entry, ManagedStream, Request
 from protocols.conditions import StanzaCondition, StreamCondition
 from protocols.errors import StanzaError
 from protocols.stanza import StanzaKind
@@ -223,7 +223,7 @@ class Management:
             state.presence = stanza if stanza.type == "" else None
         elif stream is not None and stanza.id is not None:
             to = state.jid.bare if stanza.to is None else stanza.to.full
-            stream.requests[stanza.id, to] = stream.incoming.received
+            stream.requests[stanza.id, to] = Request(stream.incoming.received)
             if len(stream.requests) > REQUESTS_MAX:
                 del stream.requests[next(iter(stream.requests))]
 
@@ -274,7 +274,7 @@ class Management:
             outlet.append(outlet.framing.nonza(nonza))
 
     def deliver(self, stream: ManagedStream, message: Deliver) -> None:
-        """Put a stanza into the client's output; behind a gate, where somebody is owed that it is not lost."""
+        """Put a stanza into the client's output; behind a gate, where its sender will be told it is safe."""
         stanza, is_shared, parcel = message
         is_logged = stream.incoming.is_journaled and stanza.kind is StanzaKind.MESSAGE
         is_logged = is_logged and (stanza.receipt is not None or stream.is_hibernating)
@@ -285,6 +285,8 @@ class Management:
             return
         entry = Entry(stanza, is_shared=is_shared)
         position = stream.outgoing.append(entry)
+        if stream.requests and stanza.kind is StanzaKind.IQ:
+            self._note_answer(stream, stanza, stream.outgoing.origin + position)
         if is_logged:
             entry.parcel = parcel = parcel or Parcel(stanza, 1)
             place = OutboundNumber(stream.sm_id, stream.outgoing.epoch, position)
@@ -337,10 +339,21 @@ class Management:
                 stream.ledger.acknowledged(entry.parcel)
             if entry.roster_version is not None:
                 self.state.roster_version = entry.roster_version
-            stanza = entry.stanza
-            if stanza.kind is StanzaKind.IQ and stanza.type in _ANSWER_TYPES and stanza.id is not None:
-                sender = self.state.jid.bare if stanza.sender is None else stanza.sender.full
-                stream.requests.pop((stanza.id, sender), None)
+            key = self._answers(entry.stanza)
+            if key is not None:
+                stream.requests.pop(key, None)
+
+    def _answers(self, stanza: Stanza) -> tuple[str, str] | None:
+        """Which request a stanza answers, if it is an answer."""
+        if stanza.kind is not StanzaKind.IQ or stanza.type not in _ANSWER_TYPES or stanza.id is None:
+            return None
+        return stanza.id, self.state.jid.bare if stanza.sender is None else stanza.sender.full
+
+    def _note_answer(self, stream: ManagedStream, stanza: Stanza, number: int) -> None:
+        key = self._answers(stanza)
+        request = None if key is None else stream.requests.get(key)
+        if key is not None and request is not None:
+            stream.requests[key] = request._replace(answered=number)
 
     def _roster_known(self, version: int) -> None:
         stream = self.state.stream

@@ -151,14 +151,10 @@ class Presence(Actor[PresenceMessage, PresenceEffect]):
                 return await self._routed(message)
             case LoggedOut(at_ms, status):
                 return rules.note_logout(self._state, at_ms, status)
-            case ReserveNumbers():
-                return await self._reserve_numbers()
-            case LoadSessions():
-                return []
-            case ResumeStored(sm_id, resume):
-                return [PassResume(sm_id, resume)]
             case SessionResumed():
                 return await self._session_resumed(message)
+            case ReserveNumbers():
+                return await self._reserve_numbers()
             case _:
                 return self._plan_for_account(message)
 
@@ -181,6 +177,10 @@ class Presence(Actor[PresenceMessage, PresenceEffect]):
                 return [*([] if user is None else [RemoveAccount()]), SetReply(reply, user is not None)]
             case DescribeUser(reply):
                 return [SetReply(reply, user)]
+            case LoadSessions():
+                return []  # they have been loaded by now
+            case ResumeStored(sm_id, resume):
+                return [PassResume(sm_id, resume)]
             case _:
                 raise AssertionError(f"{message} needs no preparation")
 

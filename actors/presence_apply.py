@@ -1,4 +1,4 @@
-"""How a presence actor carries out what was planned for a message: posts, answers, and what it has learned."""
+"""How a presence actor carries out what was planned for a message: posts, answers, notes what it knows."""
 
 from __future__ import annotations
 
@@ -85,14 +85,6 @@ class PresenceApply:
             case OfferToSession(session, stanza):
                 if not session.cast(DeliverIfDirected(stanza), stanza.size):
                     self.refuse(cause, _NO_ACCOUNT)
-            case HandOver():
-                self._hand_over(effect)
-            case DropWaiting(seqs):
-                self._drop_waiting(seqs)
-            case PassResume():
-                self._pass_resume(effect)
-            case TellRoster(resource, version):
-                self._tell_roster(resource, version)
             case Answer(payload):
                 assert isinstance(cause, Routed)
                 self._send(build_iq_result(cause.stanza, payload))
@@ -106,8 +98,22 @@ class PresenceApply:
                 reply.set(value)
             case Publish():
                 self._server.directory.publish(self._state.jid.bare, self._state.priorities)
+            case HandOver() | DropWaiting() | PassResume() | TellRoster():
+                self._apply_to_session(effect)
             case _:
                 self._note(effect, cause)
+
+    def _apply_to_session(self, effect: HandOver | DropWaiting | PassResume | TellRoster) -> None:
+        """Those by which a session gets what it missed."""
+        match effect:
+            case HandOver():
+                self._hand_over(effect)
+            case DropWaiting(seqs):
+                self._drop_waiting(seqs)
+            case PassResume():
+                self._pass_resume(effect)
+            case TellRoster(resource, version):
+                self._tell_roster(resource, version)
 
     def _note(self, effect: PresenceEffect, cause: PresenceMessage) -> None:
         """Those that change what this actor knows."""

@@ -41,7 +41,7 @@ class KeepMessage(NamedTuple):
 
 @final
 class HandOver(NamedTuple):
-    """Give a resource what waited for it, whatever else waits there already; it leaves the queue from there."""
+    """Give a resource what waited for it, whatever else waits there; it leaves the queue from there."""
 
     resource: str
     messages: tuple[Waiting, ...]

@@ -138,7 +138,7 @@ class ResumeStored(NamedTuple):
 
 @final
 class SessionResumed(NamedTuple):
-    """A session from the database goes on; its client knows this version of the roster, if it asked for it."""
+    """A session from the database goes on; its client knows this version of the roster, if it asked."""
 
     jid: JID
     session: Ref[Any]

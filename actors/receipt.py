@@ -1,8 +1,8 @@
 """A receipt: what tells a managed session that nobody has a stanza of its client's in hand any more.
 
-It travels with the stanza, and with the error made of it. Whoever posts the stanza holds it once more, whoever
-has dealt with the stanza lets go; when nobody holds it the stanza's fate is settled, and the client may be
-told so (XEP-0198 §4).
+It travels with the stanza, and with the error made of it. Whoever posts the stanza holds it once more,
+whoever has dealt with the stanza lets go; when nobody holds it the stanza's fate is settled, and the client
+may be told so (XEP-0198 §4).
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ class Receipt:
 
 @final
 class ReturnReceipt:
-    """For a message that a session had from the log and could not deliver: told when it has gone elsewhere."""
+    """For a message from the log that a session could not deliver: told when it has gone elsewhere."""
 
     __slots__ = ("_holders", "_settled", "is_logged")
 

@@ -45,13 +45,13 @@ from actors.session_messages import (
 )
 from actors.session_resumption import Resumption
 from actors.session_state import SessionState
-from actors.store_points import StorePoint
 from protocols.conditions import StanzaCondition, StreamCondition
 from protocols.errors import StanzaError
 from protocols.stanza import Stanza, StanzaKind, addressed, stamped
 from protocols.stream_queue import Fate
 from supervision.actor import Actor
 from supervision.exit_reason import Normal, Shutdown
+from supervision.runtime import Point
 from supervision.slot import fail_reply
 
 if TYPE_CHECKING:
@@ -406,7 +406,7 @@ class Session(Actor[SessionMessage, SessionEffect]):
     async def handle_signals(self, bits: int) -> None:
         """A commit has opened a gate, made more of what the client sent safe, or somebody waits for one."""
         if bits & GATE:
-            self.slot.probe(StorePoint.ANSWERED, None)
+            self.slot.probe(Point.ANSWERED, None)
         if bits & SAVE and self._state.stream is not None:
             self._management.save(self._state.stream)
         if bits & ACK:

@@ -37,7 +37,9 @@ def session_record(
         directed=tuple(sorted(jid.full for jid in state.directed)),
         roster_version=state.roster_version,
         requests=tuple(
-            OpenRequest(id_, to) for (id_, to), number in stream.requests.items() if number <= counter
+            OpenRequest(id_, to, request.answered)
+            for (id_, to), request in stream.requests.items()
+            if request.number <= counter
         ),
         resume_seconds=stream.resume_seconds,
         hibernated_ms=stream.hibernated_ms,

@@ -147,14 +147,16 @@ class Resumption(Management):
             self._refresh()
 
     def _renumber(self, stream: ManagedStream, revived: Revived, h: int) -> None:
-        """What the client does not have yet comes right behind `h`, and an error for what was never answered."""
+        """What the client does not have yet comes right behind `h`, then errors for what has no answer."""
         old, stream.outgoing, stream.revived = stream.outgoing, Outgoing(h, stream.outgoing.epoch), None
         for entry, number in zip_longest(old.entries(), revived.numbers):
             if number is not None and number <= h:
                 self.let_go(stream, (entry,))
             else:
                 stream.outgoing.append(entry)
-        for id_, to in stream.requests:
+        for (id_, to), (_number, answered) in stream.requests.items():
+            if answered is not None and answered <= h:
+                continue
             request = build_iq(to=parse_jid(to), sender=self.state.jid, type="get", id=id_)
             stream.outgoing.append(Entry(build_error(request, _LOST)))
         stream.requests.clear()

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from actors.ledger import Parcel, logged_parcel
 from actors.outlet import NO_OUTLET
-from actors.session_state import Entry, ManagedStream, Revived, SessionState
+from actors.session_state import Entry, ManagedStream, Request, Revived, SessionState
 from protocols.jid import parse_jid
 from protocols.stored_stanza import read_stored
 from protocols.stream_queue import Incoming, Outgoing, recovered
@@ -55,7 +55,7 @@ def revive(
     stream.resent = {number for number in logged if number > received}
     stream.is_saved = stream.is_hibernating = True
     stream.hibernated_ms = record.hibernated_ms
-    stream.requests = {(request.id, request.to): 0 for request in record.requests}
+    stream.requests = {(id_, to): Request(0, answered) for id_, to, answered in record.requests}
     owed = list(_owed(record, pending, ledger, names))
     _note_acknowledged(record, pending, ledger)
     epochs = [
@@ -97,7 +97,7 @@ def _owed(
 
 
 def _note_acknowledged(record: SessionRecord, pending: Mapping[int, LogRecord], ledger: Ledger) -> None:
-    """What the client is known to have, and is still in the log: it is to leave that, and to reach nobody else."""
+    """What the client is known to have and is still in the log is to leave that, and to reach nobody."""
     owed = {queued.seq for queued in record.entries}
     origin = record.base + len(record.entries)
     for each in pending.values():

@@ -93,9 +93,7 @@ def _check_number(server: Server, jid: JID) -> None:
     for session in entry.sessions.values():
         state = session.slot.state
         if isinstance(state, SessionState) and state.is_hibernating:
-            session.tell(
-                CloseStream(StreamCondition.CONFLICT, "another session of the account took its place")
-            )
+            session.tell(CloseStream(StreamCondition.CONFLICT, "another session took its place"))
             return
     raise _no_room("the account has its maximum of sessions")
 

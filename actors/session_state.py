@@ -50,6 +50,14 @@ class Entry:
 
 
 @final
+class Request(NamedTuple):
+    """An IQ request of the client's: the number it came under, and the wire number of its answer."""
+
+    number: int
+    answered: int | None = None
+
+
+@final
 class Revived(NamedTuple):
     """What is left of a session's numbers when it came back from the database and nobody has resumed it yet.
 
@@ -73,8 +81,7 @@ class ManagedStream:
     Attributes:
         sm_id: Nobody guesses it, and it names the session's document.
         resume_seconds: For how long the session waits for its client to come back; zero: not at all.
-        requests: IQ requests of the client's to which it has no answer yet, by id and address, each with
-            the number it came under.
+        requests: IQ requests of the client's to which it has acknowledged no answer, by id and address.
         resent: Numbers under which the client sends again what stands in the log already.
         is_hibernating: Whether there is no connection.
         wants_ack: Whether the client has asked for an acknowledgement of more than it was told.
@@ -83,7 +90,7 @@ class ManagedStream:
         saving: Whether the session's document is being written.
         is_saved: Whether the session's document has been written once.
         must_save: Whether it is to be written again behind that.
-        opening: Parcels from the offline queue that may be written when the document that names them is saved.
+        opening: Parcels from the offline queue, to be written when the document that names them is saved.
         revived: Until the client of a session from the database has resumed it.
         resuming: The resumption that waits for the session's document.
         is_left: Whether the session is kept in the database for another process.
@@ -119,7 +126,7 @@ class ManagedStream:
         self.resume_seconds = resume_seconds
         self.incoming = Incoming(is_journaled=is_journaled)
         self.outgoing: Outgoing[Entry] = Outgoing()
-        self.requests: dict[tuple[str, str], int] = {}
+        self.requests: dict[tuple[str, str], Request] = {}
         self.resent: set[int] = set()
         self.is_hibernating = False
         self.hibernated_ms: int | None = None

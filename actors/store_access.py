@@ -171,9 +171,8 @@ class StoreAccess:
         Raises:
             StoreUnavailable: the database is away.
         """
-        return await self.read(lambda store: store.logged_numbers(sm_id, after, count_max)).wait(
-            READ_SECONDS_MAX
-        )
+        query = self.read(lambda store: store.logged_numbers(sm_id, after, count_max))
+        return await query.wait(READ_SECONDS_MAX)
 
     def cast(self, write: Write) -> None:
         """Write without waiting for the outcome; in the lane that is not refused."""

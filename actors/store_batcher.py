@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Final, NamedTuple, final
 import trio
 
 from actors.store_messages import BatchDone, BatcherMessage, Commit, TryAgain
-from actors.store_points import StorePoint
 from store.errors import StoreError, StoreUnavailable
 from store.writes import batch_length, check_batch, size_of
 from supervision.actor import Actor
 from supervision.child_spec import ChildSpec
+from supervision.runtime import Point
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -197,7 +197,7 @@ class Batcher(Actor[BatcherMessage, BatcherMessage]):
 
     def _submit(self) -> None:
         state = self._state
-        self.slot.probe(StorePoint.BATCH_BUILT, state.batch)
+        self.slot.probe(Point.BATCH_BUILT, state.batch)
         access, writes = self._access, [entry.write for entry in state.batch]
         self._expect(self._pool.submit(lambda: access.driver.commit(writes)))
 
@@ -228,7 +228,7 @@ class Batcher(Actor[BatcherMessage, BatcherMessage]):
             for entry in self._batch_is_over():
                 entry.waiting.commit.reply.fail(error)
             return
-        self.slot.probe(StorePoint.COMMITTED, state.batch)
+        self.slot.probe(Point.COMMITTED, state.batch)
         batch = self._batch_is_over()
         state.committed += len(batch)
         for entry, outcome in zip(batch, outcomes, strict=True):

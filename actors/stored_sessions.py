@@ -78,7 +78,7 @@ class Streams:
             self._ended.popitem(last=False)
 
     def leave(self, sm_id: str, jid: JID) -> None:
-        """A session stays in the database for the next process, and this one has nothing more to do with it."""
+        """A session stays in the database for the next process; this one has nothing more to do with it."""
         self._live.pop(sm_id, None)
         self._stored[sm_id] = StoredSession(sm_id, jid, math.inf)
 

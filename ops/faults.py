@@ -6,7 +6,6 @@ kind of actor is one line in `KINDS`.
 
 from collections import Counter
 from collections.abc import Mapping
-from enum import Enum
 from typing import Any, Final, NamedTuple, final
 
 from actors.store_link import EngineState
@@ -100,7 +99,7 @@ class Faults:
         self.happened[DATABASE_PROCESS] += 1
         return 1
 
-    def _probe(self, point: Enum, slot: Slot[Any], _message: object) -> None:
+    def _probe(self, point: Point, slot: Slot[Any], _message: object) -> None:
         if not self._armed:
             return
         path = slot.path

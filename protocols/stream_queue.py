@@ -78,7 +78,7 @@ class Outgoing(Generic[E]):
         return self.acked + len(self.written) + len(self.waiting) - self.origin
 
     def next(self) -> E | None:
-        """The next to be written, which counts as written from now on; None if there is none or it is held."""
+        """The next to be written, which counts as written from now on; None if there is none to be."""
         waiting = self.waiting
         if not waiting or waiting[0].is_held:
             return None
@@ -153,7 +153,7 @@ class Incoming:
         safe: How many may be acknowledged.
         counter: The counter that is known to be journaled.
         is_journaled: Whether anything is.
-        repeats: How many of the next stanzas were received before: the peer was told less and sends them again.
+        repeats: How many of the next stanzas were received before: the peer was told less, and repeats them.
     """
 
     __slots__ = ("_fates", "counter", "is_journaled", "received", "repeats", "safe")

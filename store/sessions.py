@@ -24,15 +24,17 @@ class QueueEntry(NamedTuple):
 
 
 class OpenRequest(NamedTuple):
-    """An IQ request of the client's that it has no answer to.
+    """An IQ request of the client's to which it has acknowledged no answer.
 
     Attributes:
         id: What the client called it.
-        to: Whom it asked; '' where it named nobody.
+        to: Whom it asked.
+        answered: The wire number of the answer, if there was one.
     """
 
     id: str
     to: str
+    answered: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -21,12 +21,15 @@ if TYPE_CHECKING:
 class Point(enum.Enum):
     """Named points in an actor's loop at which a fault can be made to happen with a message in hand.
 
-    Actors may have further ones, as enumerations of their own.
+    The first three are passed by every actor with every message, the others by those that have such a moment.
     """
 
     BEFORE_DECIDE = "before decide"
     AFTER_DECIDE = "after decide"
     IN_APPLY = "in apply"
+    BATCH_BUILT = "batch built"
+    COMMITTED = "committed but not answered"
+    ANSWERED = "answered but not written"
 
 
 @final
@@ -52,6 +55,6 @@ class Runtime:
 
     report: Callable[[Report], None]
     random: Random = field(default_factory=Random)
-    probe: Callable[[enum.Enum, Slot[Any], object], None] | None = None
+    probe: Callable[[Point, Slot[Any], object], None] | None = None
     pause: Callable[[], Awaitable[None]] | None = None
     timers: TimerQueue | None = None

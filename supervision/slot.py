@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from supervision.actor import Actor
     from supervision.child_spec import ChildSpec
-    from supervision.runtime import Runtime
+    from supervision.runtime import Point, Runtime
     from supervision.timers import Timer
 
 M = TypeVar("M")
@@ -142,7 +142,7 @@ class Slot(Generic[M]):
         if self.closing is not None:
             self.closing.pop(told, None)
 
-    def probe(self, point: enum.Enum, message: object) -> None:
+    def probe(self, point: Point, message: object) -> None:
         """Give the runtime's probe its chance to make a fault happen here."""
         if self.runtime.probe is not None:
             self.runtime.probe(point, self, message)

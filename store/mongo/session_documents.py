@@ -17,6 +17,7 @@ class OpenRequestDocument(TypedDict):
 
     id: str
     to: str
+    answered: NotRequired[int]
 
 
 class SessionDocument(TypedDict):
@@ -67,7 +68,7 @@ def document_from_session(record: SessionRecord) -> SessionDocument:
     if record.roster_version is not None:
         document["roster_version"] = record.roster_version
     if record.requests:
-        document["requests"] = [OpenRequestDocument(id=id_, to=to) for id_, to in record.requests]
+        document["requests"] = [_document_from_request(request) for request in record.requests]
     if record.hibernated_ms is not None:
         document["hibernated_ms"] = record.hibernated_ms
     return document
@@ -93,7 +94,9 @@ def session_from_document(document: SessionDocument) -> SessionRecord:
         presence=document.get("presence"),
         directed=tuple(document.get("directed", ())),
         roster_version=document.get("roster_version"),
-        requests=tuple(OpenRequest(item["id"], item["to"]) for item in document.get("requests", ())),
+        requests=tuple(
+            OpenRequest(item["id"], item["to"], item.get("answered")) for item in document.get("requests", ())
+        ),
         resume_seconds=document["resume_seconds"],
         hibernated_ms=document.get("hibernated_ms"),
     )
@@ -115,3 +118,14 @@ def _value_from_entry(entry: QueueEntry) -> int | bytes:
 
 def _entry_from_value(value: int | bytes) -> QueueEntry:
     return QueueEntry(seq=value) if isinstance(value, int) else QueueEntry(data=value)
+
+
+def _document_from_request(request: OpenRequest) -> OpenRequestDocument:
+    document = OpenRequestDocument(id=request.id, to=request.to)
+    if request.answered is not None:
+        document["answered"] = request.answered
+    return document
+
+
+def _request_from_document(document: OpenRequestDocument) -> OpenRequest:
+    return OpenRequest(document["id"], document["to"], document.get("answered"))

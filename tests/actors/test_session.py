@@ -12,7 +12,6 @@ from trio.testing import MockClock
 from actors.connection_state import ConnectionState
 from actors.presence_state import PresenceState
 from actors.session import DIRECTED_MAX
-from actors.session_state import SessionState
 from actors.session_messages import (
     CloseStream,
     Deliver,
@@ -22,6 +21,7 @@ from actors.session_messages import (
     StillCongested,
     StreamEnded,
 )
+from actors.session_state import SessionState
 from protocols.conditions import StreamCondition
 from protocols.jid import parse_jid
 from protocols.stanza import Stanza, build_message

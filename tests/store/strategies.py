@@ -69,7 +69,9 @@ SESSIONS = st.builds(
     presence=st.none() | BYTES,
     directed=st.lists(TEXTS, max_size=3).map(tuple),
     roster_version=st.none() | NUMBERS,
-    requests=st.lists(st.builds(OpenRequest, TEXTS, TEXTS), max_size=3).map(tuple),
+    requests=st.lists(
+        st.builds(OpenRequest, TEXTS, TEXTS, st.none() | st.integers(0, 2**40)), max_size=3
+    ).map(tuple),
     resume_seconds=st.floats(0, 1e9),
     hibernated_ms=st.none() | NUMBERS,
 )

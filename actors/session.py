@@ -86,6 +86,13 @@ class ToPresence(NamedTuple):
 
 
 @final
+class Say(NamedTuple):
+    """For the client itself, past the mailbox."""
+
+    stanza: Stanza
+
+
+@final
 class NoteDirected(NamedTuple):
     """Directed presence has gone to this address, or been taken back."""
 
@@ -123,6 +130,7 @@ class End(NamedTuple):
 SessionEffect = (
     RoutingEffect
     | Deliver
+    | Say
     | ToPresence
     | NoteDirected
     | AskToClose
@@ -265,7 +273,7 @@ class Session(Actor[SessionMessage, SessionEffect]):
 
     def _answer(self, stanza: Stanza, error: StanzaError) -> Sequence[SessionEffect]:
         answer = routing.refusal(stanza, error)
-        return () if answer is None else (Deliver(answer),)
+        return () if answer is None else (Say(answer),)
 
     # -- apply
 
@@ -298,6 +306,8 @@ class Session(Actor[SessionMessage, SessionEffect]):
         match effect:
             case ToPresence(message, stanza):
                 self._to_presence(message, stanza)
+            case Say(stanza):
+                self._say(stanza)
             case NoteDirected(to, available):
                 (self._state.directed.add if available else self._state.directed.discard)(to)
             case Remember(stanza):
@@ -324,10 +334,9 @@ class Session(Actor[SessionMessage, SessionEffect]):
             error = StanzaError(StanzaCondition.RESOURCE_CONSTRAINT)
             answer = routing.refusal(stanza, error)
             if answer is not None:
-                self._deliver_own(answer)
+                self._say(answer)
 
-    def _deliver_own(self, stanza: Stanza) -> None:
-        """To the client itself, past the mailbox."""
+    def _say(self, stanza: Stanza) -> None:
         if stanza.receipt is not None:
             stanza.receipt.hold()
         self._deliver(Deliver(stanza))
@@ -405,10 +414,13 @@ class Session(Actor[SessionMessage, SessionEffect]):
 
     async def handle_signals(self, bits: int) -> None:
         """A commit has opened a gate, made more of what the client sent safe, or somebody waits for one."""
-        if bits & GATE:
-            self.slot.probe(Point.ANSWERED, None)
-        if bits & SAVE and self._state.stream is not None:
-            self._management.save(self._state.stream)
+        stream = self._state.stream
+        if stream is None:
+            return
+        if bits & GATE and stream.outgoing.waiting:
+            self.slot.probe(Point.ANSWERED, stream.outgoing.waiting[0].stanza)
+        if bits & SAVE:
+            self._management.save(stream)
         if bits & ACK:
             self._management.tell_more()
 

@@ -190,6 +190,8 @@ class Resumption(Management):
         stream.told = stream.h
         stream.incoming.resumed(stream.told)
         self.write(resumed(stream.sm_id, stream.told))
+        if stream.incoming.is_journaled:
+            self.save(stream)  # it is not away any more, and after a crash has its full time again
 
     def _refresh(self) -> None:
         """What happened meanwhile nobody has counted: have presence and roster told anew."""

@@ -41,10 +41,12 @@ class Books(NamedTuple):
     """What all ledgers of a server share.
 
     Attributes:
+        away_seconds: After the database has been away for so long, nobody waits for it any more.
         in_flight: The parcels that wait for their commit, oldest first.
     """
 
     store: StoreAccess
+    away_seconds: float
     note: Callable[[object], None]
     now_ms: Callable[[], int]
     new_token: Callable[[], str]
@@ -236,6 +238,8 @@ class Ledger:
         parcel.seq = self.take_seq()
         self.owed[parcel.seq] = parcel
         self.books.in_flight[parcel] = None
+        if self.books.store.is_away_for(self.books.away_seconds):
+            parcel.open()
         reply = self.books.store.log(InsertRecord(parcel.record()))
         if reply.is_filled:
             self._logged(parcel, reply)

@@ -86,9 +86,10 @@ class Keeper(Actor[Tick, Tick]):
 
     def _open_what_waits_too_long(self) -> None:
         """Online delivery goes on without the database; nobody is told that anything is safe."""
-        server = self._server
-        if server.store.is_away_for(server.settings.limits.store_away_seconds):
-            for parcel in tuple(server.books.in_flight):
+        books = self._server.books
+        if books.store.is_away_for(books.away_seconds):
+            waiting = [parcel for ledger in self._server.ledgers.values() for parcel in ledger.waiting]
+            for parcel in (*books.in_flight, *waiting):
                 parcel.open()
 
     # -- what has been acknowledged

@@ -112,17 +112,12 @@ def become_available(
     effects = broadcast(state, stanza, sender)
     effects.append(SendToSession(own.session, readdressed(stanza, sender, state.jid)))
     effects += see_anew(state, resource, own, sender)
-    if state.user is not None:
-        effects += [
-            SendToSession(own.session, kept_request(request.jid, state.jid, request.stanza))
-            for request in state.user.requests
-        ]
     effects.append(NoteResource(resource, own.session, stanza, priority))
     return effects
 
 
 def see_anew(state: PresenceState, resource: str, own: OwnResource, jid: JID) -> list[PresenceEffect]:
-    """Show a resource that has missed something the presence of everybody that it may see."""
+    """Show a resource the presence of everybody that it may see, and who asks to see the user's."""
     effects: list[PresenceEffect] = [
         SendToSession(own.session, _announced(other.presence, state.jid))
         for name, other in state.resources.items()
@@ -130,6 +125,10 @@ def see_anew(state: PresenceState, resource: str, own: OwnResource, jid: JID) ->
     ]
     if state.user is not None:
         effects += [Send(probe(jid, contact)) for contact in subscribed_to(state.user)]
+        effects += [
+            SendToSession(own.session, kept_request(request.jid, state.jid, request.stanza))
+            for request in state.user.requests
+        ]
     return effects
 
 

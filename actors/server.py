@@ -92,7 +92,7 @@ class Server:
         self.registry: Ref[RegistryMessage] | None = None  # set by the registry itself
         self.ports = PortTable()
         self.store = StoreAccess(world.readers, limits.ledger_bytes_max)
-        self.books = Books(self.store, note, world.now_ms, world.new_token, {})
+        self.books = Books(self.store, limits.store_away_seconds, note, world.now_ms, world.new_token, {})
         self.ledgers: dict[str, Ledger] = {}  # by account; those that have nothing to do are forgotten
         self.streams = Streams()
         self.is_journaled = settings.durability is Durability.JOURNALED

@@ -346,6 +346,9 @@ class Presence(Actor[PresenceMessage, PresenceEffect]):
         effects: list[PresenceEffect] = [Refuse(StanzaError(StanzaCondition.INTERNAL_SERVER_ERROR))]
         if isinstance(message, ReserveNumbers):
             self._server.ledger_of(self._state.jid).is_refilling = False
+        if isinstance(message, ResumeStored | SessionResumed) and not message.is_retry:
+            self.ref.tell(message._replace(is_retry=True))  # a client waits for that, or would be left behind
+            return ()
         if isinstance(message, SessionEnded) and message.jid.resourcepart is not None:
             effects = [DropResource(message.jid.resourcepart), Publish()]
         elif submitted is not None and submitted.message is message and submitted.outcomes.succeeded:

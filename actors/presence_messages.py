@@ -134,6 +134,7 @@ class ResumeStored(NamedTuple):
     sm_id: str
     resume: Resume
     reply: Reply[ResumeOutcome]
+    is_retry: bool = False
 
 
 @final
@@ -143,6 +144,7 @@ class SessionResumed(NamedTuple):
     jid: JID
     session: Ref[Any]
     roster_version: int | None
+    is_retry: bool = False
 
 
 @final

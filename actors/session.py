@@ -52,7 +52,6 @@ from protocols.stream_queue import Fate
 from supervision.actor import Actor
 from supervision.exit_reason import Normal, Shutdown
 from supervision.runtime import Point
-from supervision.slot import fail_reply
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -369,16 +368,17 @@ class Session(Actor[SessionMessage, SessionEffect]):
         if self._state.is_hibernating:
             self.stop(Normal())
 
-    def set_aside(self, message: SessionMessage, error: BaseException) -> Sequence[SessionEffect]:
+    def set_aside(self, message: SessionMessage, _error: BaseException) -> Sequence[SessionEffect]:
         """A stanza of the client's that kills is answered.
 
-        One for the client is delivered past everything.
+        One for the client is delivered past everything. What concerns the stream itself is tried once more:
+        without it the client could not go on.
         """
         match message:
             case FromClient(stanza, via):
                 return self._set_aside_from_client(stanza) if via == self._state.via else ()
-            case NonzaFromClient():
-                return self._close(_NOT_UNDERSTOOD)
+            case NonzaFromClient(element, via):
+                return self._nonza(element) if via == self._state.via else ()
             case Deliver() | HandedOver() | RosterKnown() | SessionSaved() | AckDue() | Drained():
                 return (message,)
             case DeliverIfDirected(stanza):
@@ -389,11 +389,8 @@ class Session(Actor[SessionMessage, SessionEffect]):
                 return self._close(_DOES_NOT_READ)
             case StreamEnded(via, is_clean):
                 return self._stream_ended(is_clean=is_clean) if via == self._state.via else ()
-            case HibernationOver():
+            case HibernationOver() | Resume():
                 return (message,)
-            case Resume():
-                fail_reply(message, error)
-                return ()
 
     def _set_aside_from_client(self, stanza: Stanza) -> Sequence[SessionEffect]:
         state = self._state
@@ -458,7 +455,6 @@ _FORGED: Final = CloseStream(StreamCondition.INVALID_FROM, "that is not your add
 _DOES_NOT_READ: Final = CloseStream(
     StreamCondition.RESOURCE_CONSTRAINT, "you do not read what is sent to you", may_resume=True
 )
-_NOT_UNDERSTOOD: Final = CloseStream(StreamCondition.INTERNAL_SERVER_ERROR, may_resume=True)
 _MANAGEMENT: Final = (
     Count,
     Repeat,

@@ -16,6 +16,7 @@ import pytest
 import trio
 
 from actors.blocking import PoolFullError
+from actors.fates import FateLog
 from actors.settings import LogSettings
 from ops import control_server
 from ops.control import ServerNotRunning, ask, control_address, is_running
@@ -69,7 +70,8 @@ async def office(
         server = house.server
         logger = make_logger(LogSettings(), io.StringIO())
         status = Status(server, Reporter(logger), "1.2.3")
-        control = Control(server, status, Faults(house.runtime) if with_faults else None)
+        fates = FateLog(house.settings.limits.fates_max, server.world.now_ms)
+        control = Control(server, status, fates, Faults(house.runtime) if with_faults else None)
         await house.tree.root.ref.call(lambda reply: StartChild(control_spec(control, data_dir), reply))
         yield Office(house, data_dir)
 

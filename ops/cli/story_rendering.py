@@ -33,7 +33,7 @@ def render_messages(answer: Mapping[str, Any], message_id: str | None) -> Iterat
         yield from map(harmless_line, _block(message))
         yield ""
     if not answer["messages"]:
-        about = "no message" if message_id is None else f"no message {message_id}"
+        about = "any message" if message_id is None else f"a message {message_id}"
         yield harmless_line(f"Nothing is known of {about} of {answer['jid']}.")
     yield from map(harmless_line, _remarks(answer))
 
@@ -56,7 +56,8 @@ def _block(message: _Message) -> Iterator[str]:
     waits = message["waits"]
     if waits is not None:
         owed = f", owed to {_owed(waits)}" if waits["owed_to"] else ""
-        yield f"  {_time(waits['since_ms'])}  accepted, and now in the database as {waits['seq']}{owed}"
+        since = _time(waits["since_ms"])
+        yield f"  {'now':{len(since)}}  in the database as {waits['seq']}, accepted {since}{owed}"
 
 
 # -- the sentence
@@ -75,7 +76,7 @@ def summary(message: _Message) -> str:
         return next(stage, None) or _in_database(message["waits"])
     if _is(events[-1], Fate.STORED):
         clauses.append("is stored for whoever logs in next")
-    return ", ".join(clauses)
+    return "; ".join(clauses)
 
 
 def _deliveries(events: Sequence[_Event]) -> Iterator[str]:

@@ -36,7 +36,8 @@ class Command(Enum):
     - `tree`: an object with the fields of `supervision.tree.NodeSnapshot`
     - `why` (jid, message: an id or null, count: how many at most): {"jid", "since_ms": from when on all is
       known, or null, "database_away": why, or null, "omitted": how many older messages are left out,
-      "messages": [{"from", "to", "id", "stanza_id", "waits": {"seq", "since_ms", "owed_to"} or null,
+      "messages": [{"from", "to", "id", "stanza_id",
+      "waits": {"seq", "since_ms", "owed_to": [JID or null], "is_acknowledged"} or null,
       "events": [{"at_ms", "fate" and, if any, "resource", "is_managed", "number", "seq", "detail"}]}]}
     - `fault` (kind, at, match): {"killed"}; only if the server was started with `--faults`, as are these two
     - `fault.disarm`: {"disarmed"}

@@ -24,11 +24,12 @@ if TYPE_CHECKING:
     from actors.server import Server
     from protocols.jid import JID
     from protocols.xml_element import NameBudget
-    from store.log import LogRecord
+    from store.log import LogRecord, OutboundNumber
+    from store.sessions import SessionRecord
     from store.store import Store
 
-READ_SECONDS_MAX: Final = 20.0
-"""As long as the control socket has for any question."""
+READ_SECONDS_MAX: Final = 14.0
+"""For each of the two, journal and database; who asks waits for 30 seconds."""
 
 _PAGE: Final = 100
 """Records read at a time; at the largest there are, as many bytes as the driver takes in one piece."""
@@ -47,7 +48,9 @@ class Waiting(NamedTuple):
         sender: The JID of its sender.
         to: The JID it was sent to.
         id: Its `id`, if it has one.
-        owed_to: The full JIDs of the sessions it was handed to; None for one that is not known any more.
+        owed_to: The full JIDs of the sessions it was handed to and that have not acknowledged it, as far as
+            their documents say; None for one that nobody knows any more.
+        is_acknowledged: Whether it was handed to sessions and all of them have, so that it may go.
     """
 
     seq: int
@@ -57,6 +60,7 @@ class Waiting(NamedTuple):
     to: str
     id: str | None
     owed_to: tuple[str | None, ...]
+    is_acknowledged: bool
 
 
 async def why(
@@ -105,18 +109,19 @@ def _waiting(store: Store, names: NameBudget, owner: str, journal: Sequence[RawE
     """
     if store.credentials(owner) is None:
         raise NotFound(owner)
-    resources = {session: resource for *_, resource, session, _, _, _ in journal if session is not None}
     waiting: list[Waiting] = []
+    sessions = _Sessions(store, journal)
     for _number in range(_PAGES_MAX):
         page = store.pending(owner, waiting[-1].seq if waiting else 0, SEQ_MAX, _PAGE)
-        waiting += [_described(record, names, resources) for record in page]
+        sessions.read(page)
+        waiting += [_described(record, names, sessions) for record in page]
         if len(page) < _PAGE:
             break
     return waiting
 
 
-def _described(record: LogRecord, names: NameBudget, resources: Mapping[str, str]) -> Waiting:
-    stanza = read_stored(record.data, names)
+def _described(record: LogRecord, names: NameBudget, sessions: _Sessions) -> Waiting:
+    stanza, owed_to = read_stored(record.data, names), sessions.owed(record)
     return Waiting(
         seq=record.seq,
         at_ms=record.at_ms,
@@ -124,8 +129,44 @@ def _described(record: LogRecord, names: NameBudget, resources: Mapping[str, str
         sender=record.peer,
         to=record.owner if stanza.to is None else stanza.to.full,
         id=stanza.id,
-        owed_to=tuple(resources.get(each.session) for each in record.outbound),
+        owed_to=owed_to,
+        is_acknowledged=bool(record.outbound) and not owed_to,
     )
+
+
+@final
+class _Sessions:
+    """Whose sessions those are that records name: from their documents, or else from the journal."""
+
+    def __init__(self, store: Store, journal: Sequence[RawEvent]) -> None:
+        self._store = store
+        self._resources = {session: resource for *_, resource, session, _, _, _ in journal if session}
+        self._documents: dict[str, SessionRecord] = {}
+        self._asked: set[str] = set()
+
+    def read(self, records: Sequence[LogRecord]) -> None:
+        """Read the documents of the sessions that these records name: some for each message at most."""
+        wanted = {place.session for record in records for place in record.outbound} - self._asked
+        self._asked |= wanted
+        if wanted:
+            self._documents |= {each.sm_id: each for each in self._store.session_records(sorted(wanted))}
+
+    def owed(self, record: LogRecord) -> tuple[str | None, ...]:
+        """See `Waiting`."""
+        return tuple(self._jid(place) for place in record.outbound if self._owes(place, record.seq))
+
+    def _owes(self, place: OutboundNumber, seq: int) -> bool:
+        """By the document, which may be behind; see `store.sessions`."""
+        document = self._documents.get(place.session)
+        if document is None or place.epoch > document.epoch:
+            return True
+        if place.epoch < document.epoch:
+            return any(entry.seq == seq for entry in document.entries)
+        return document.base + len(document.entries) + place.number > document.acked
+
+    def _jid(self, place: OutboundNumber) -> str | None:
+        document = self._documents.get(place.session)
+        return self._resources.get(place.session) if document is None else document.jid
 
 
 def _of_interest(waiting: Sequence[Waiting], message_id: str | None) -> Sequence[Waiting]:
@@ -169,7 +210,12 @@ def _from_record(waiting: Waiting) -> Mapping[str, object]:
 
 
 def _as_object(waiting: Waiting) -> Mapping[str, object]:
-    return {"seq": waiting.seq, "since_ms": waiting.at_ms, "owed_to": list(waiting.owed_to)}
+    return {
+        "seq": waiting.seq,
+        "since_ms": waiting.at_ms,
+        "owed_to": list(waiting.owed_to),
+        "is_acknowledged": waiting.is_acknowledged,
+    }
 
 
 def _event(event: FateEvent) -> Mapping[str, object]:

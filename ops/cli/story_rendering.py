@@ -101,6 +101,8 @@ def _in_database(waits: Mapping[str, Any] | None) -> str:
         return "is known by name only"
     if waits["owed_to"]:
         return f"is in the database, and owed to {_owed(waits)}"
+    if waits["is_acknowledged"]:
+        return "was acknowledged by all who got it, and is still in the database"
     return "is in the database, for whoever logs in next"
 
 

@@ -13,9 +13,10 @@ from ops.control_protocol import Refusal
 from ops.why import why
 from protocols.jid import parse_jid
 from protocols.stanza import build_message
-from store.log import Direction, LogRecord, StanzaNumber
+from store.log import Direction, LogRecord, OutboundNumber
 from store.memory.faults import Fault
-from store.writes import InsertRecord
+from store.sessions import QueueEntry, SessionRecord
+from store.writes import InsertRecord, SaveSession
 from tests.actors.house import House
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ def chat(id: str | None) -> Stanza:
     return build_message(to=JULIET, sender=ROMEO, type="chat", id=id, content=b"<body>secret</body>")
 
 
-def keep(house: House, seq: int, stanza: Stanza, *owed_to: str, at_ms: int = 0) -> None:
+def keep(house: House, seq: int, stanza: Stanza, *owed_to: OutboundNumber, at_ms: int = 0) -> None:
     """Put a message that waits into Juliet's log."""
     record = LogRecord(
         owner=JULIET.full,
@@ -42,10 +43,19 @@ def keep(house: House, seq: int, stanza: Stanza, *owed_to: str, at_ms: int = 0) 
         direction=Direction.IN,
         at_ms=at_ms,
         data=stanza.data,
-        outbound=tuple(StanzaNumber(session, 1) for session in owed_to),
+        outbound=owed_to,
         pending=True,
     )
     house.store.commit([InsertRecord(record)])
+
+
+def place(session: str, epoch: int = 0, number: int = 1) -> OutboundNumber:
+    return OutboundNumber(session, epoch, number)
+
+
+def save(house: House, jid: str, **fields: Any) -> None:
+    """Store the document of a session."""
+    house.store.commit([SaveSession(SessionRecord(sm_id="sm-1", jid=jid, resume_seconds=60, **fields))])
 
 
 @final
@@ -105,16 +115,55 @@ async def test_why_message_in_the_journal_is_told_without_body_and_secrets() -> 
 async def test_why_message_of_before_is_told_from_the_database() -> None:
     async with desk() as here:
         here.fates.note_acknowledged(BALCONY, "sm-balcony", 3)  # so it is known whose session that is
-        keep(here.house, 5, chat("m1"), "sm-balcony", "sm-gone", at_ms=77)
+        keep(here.house, 5, chat("m1"), place("sm-balcony"), place("sm-gone"), at_ms=77)
         (message,) = (await here.ask())["messages"]
         assert message == {
             "from": ROMEO.full,
             "to": JULIET.full,
             "id": "m1",
             "stanza_id": "token-5",
-            "waits": {"seq": 5, "since_ms": 77, "owed_to": [BALCONY.full, None]},
+            "waits": {
+                "seq": 5,
+                "since_ms": 77,
+                "owed_to": [BALCONY.full, None],
+                "is_acknowledged": False,
+            },
             "events": [],
         }
+
+
+@pytest.mark.parametrize(
+    ("handed", "document", "is_owed"),
+    [
+        (place("sm-1", 0, 3), {"acked": 2}, True),
+        (place("sm-1", 0, 3), {"acked": 3}, False),
+        # The mark of epoch 1 owed two: what came behind them has number 10 + 2 + 1 on the wire.
+        (place("sm-1", 1, 1), {"acked": 12, "epoch": 1, "base": 10, "entries": 2 * (QueueEntry(4),)}, True),
+        (place("sm-1", 1, 1), {"acked": 13, "epoch": 1, "base": 10, "entries": 2 * (QueueEntry(4),)}, False),
+        (place("sm-1", 0, 3), {"epoch": 1, "entries": (QueueEntry(4), QueueEntry(5))}, True),
+        (place("sm-1", 0, 3), {"epoch": 1, "entries": (QueueEntry(4),)}, False),
+        (place("sm-1", 2, 1), {"epoch": 1}, True),
+    ],
+)
+async def test_why_session_owes_what_its_document_says(
+    handed: OutboundNumber, document: dict[str, Any], is_owed: bool
+) -> None:
+    async with desk() as here:
+        save(here.house, BALCONY.full, **document)
+        keep(here.house, 5, chat("m1"), handed)
+        (message,) = (await here.ask())["messages"]
+        assert message["waits"]["owed_to"] == ([BALCONY.full] if is_owed else [])
+        assert message["waits"]["is_acknowledged"] is not is_owed
+
+
+async def test_why_session_is_not_named_by_its_id() -> None:
+    async with desk() as here:
+        save(here.house, BALCONY.full)
+        keep(here.house, 5, chat("m1"), place("sm-1"), place("sm-2"))
+        here.fates.note(Fate.DELIVERED, chat("m1"), BALCONY, "sm-1", 1, 5)
+        here.fates.note_acknowledged(BALCONY, "sm-1", 1)
+        here.fates.note_returned(BALCONY, "sm-1")
+        assert "sm-" not in repr(await here.ask())
 
 
 async def test_why_message_known_to_both_is_told_once() -> None:
@@ -151,7 +200,7 @@ async def test_why_message_stored_by_the_server_is_in_the_answer() -> None:
         answer = await here.ask()
         (message,) = answer["messages"]
         assert (message["from"], message["id"]) == (ROMEO.full, "m1")
-        assert message["waits"]["owed_to"] == []
+        assert (message["waits"]["owed_to"], message["waits"]["is_acknowledged"]) == ([], False)
         assert "secret" not in repr(answer)
 
 

@@ -29,8 +29,13 @@ def answer(*messages: dict[str, Any], **values: Any) -> dict[str, Any]:
     return {**fields, "messages": list(messages), **values}
 
 
-def waits(*owed_to: str | None) -> dict[str, Any]:
-    return {"seq": 1042, "since_ms": DAY_MS, "owed_to": list(owed_to)}
+def waits(*owed_to: str | None, is_acknowledged: bool = False) -> dict[str, Any]:
+    return {
+        "seq": 1042,
+        "since_ms": DAY_MS,
+        "owed_to": list(owed_to),
+        "is_acknowledged": is_acknowledged,
+    }
 
 
 ACCEPTED = event(Fate.ACCEPTED, resource=ROMEO)
@@ -128,6 +133,11 @@ def test_summary_says_what_became_of_it(events: list[dict[str, Any]], said: str)
 )
 def test_summary_of_what_only_the_database_knows(owed_to: tuple[str | None, ...], said: str) -> None:
     assert summary(message(waits=waits(*owed_to))) == said
+
+
+def test_summary_of_what_is_in_the_database_for_no_reason_any_more() -> None:
+    said = summary(message(waits=waits(is_acknowledged=True)))
+    assert said == "was acknowledged by all who got it, and is still in the database"
 
 
 def test_summary_of_nothing_at_all_is_a_sentence_still() -> None:

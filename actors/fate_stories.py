@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias, final
 
-from actors.fates import Fate, as_event, cut
+from actors.fates import MessageFate, as_event, cut
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 _Key: TypeAlias = tuple[str, str, str | None]
 _Handle: TypeAlias = tuple[object, ...]
 
-_IDENTIFYING: Final = frozenset({Fate.LOGGED, Fate.STORED})
+_IDENTIFYING: Final = frozenset({MessageFate.LOGGED, MessageFate.STORED})
 """What has the public stanza id for its detail."""
-_NUMBERED: Final = frozenset({Fate.ACCEPTED, Fate.RESENT, Fate.DELIVERED})
+_NUMBERED: Final = frozenset({MessageFate.ACCEPTED, MessageFate.RESENT, MessageFate.DELIVERED})
 
 
 @final
@@ -42,14 +42,10 @@ class Story(NamedTuple):
     events: tuple[FateEvent, ...]
 
     @property
-    def seq(self) -> int | None:
-        """Its number in the recipient's log, if it got there."""
-        return next((event.seq for event in self.events if event.seq is not None), None)
-
-    @property
-    def stanza_id(self) -> str | None:
-        """Its public id (XEP-0359), if it got one."""
-        return next((event.detail for event in self.events if event.fate in _IDENTIFYING), None)
+    def stanza_ids(self) -> list[str]:
+        """Its public ids (XEP-0359): another one each time it was put into a log."""
+        ids = (event.detail for event in self.events if event.fate in _IDENTIFYING)
+        return [stanza_id for stanza_id in ids if stanza_id is not None]
 
 
 def of_account(journal: Iterable[RawEvent], bare_jid: str, message_id: str | None = None) -> list[Story]:
@@ -66,7 +62,7 @@ def of_account(journal: Iterable[RawEvent], bare_jid: str, message_id: str | Non
     if message_id is None:
         return sorter.stories()
     wanted = cut(message_id)
-    return [story for story in sorter.stories() if wanted in {story.id, story.stanza_id}]
+    return [story for story in sorter.stories() if wanted == story.id or wanted in story.stanza_ids]
 
 
 @final
@@ -89,7 +85,7 @@ class _Sorter:
         self._drafts: list[_Draft] = []
         self._by_key: defaultdict[_Key, list[_Draft]] = defaultdict(list)
         self._by_handle: dict[_Handle, _Draft] = {}
-        self._seen: Counter[tuple[_Key, Fate, str]] = Counter()
+        self._seen: Counter[tuple[_Key, MessageFate, str]] = Counter()
         # By stream, then by number: what was written and not acknowledged, in order.
         self._owed: defaultdict[str, dict[int, _Draft]] = defaultdict(dict)
 
@@ -112,7 +108,7 @@ class _Sorter:
         draft.events.append(event)
         for handle in _handles(event):
             self._by_handle[handle] = draft
-        if event.fate is Fate.DELIVERED and event.session is not None and event.number is not None:
+        if event.fate is MessageFate.DELIVERED and event.session is not None and event.number is not None:
             self._owed[event.session][event.number] = draft
 
     def _draft_of(self, event: FateEvent) -> _Draft:
@@ -121,13 +117,13 @@ class _Sorter:
             if handle in self._by_handle:
                 return self._by_handle[handle]
         key = (event.sender, event.to, event.id)
-        if event.fate is Fate.BOUNCED and key not in self._by_key:
+        if event.fate is MessageFate.BOUNCED and key not in self._by_key:
             key = (event.sender, bare_of(event.to), event.id)  # one of the resources of the one addressed
         alike = self._by_key[key]
-        if not alike or event.fate is Fate.ACCEPTED:
+        if not alike or event.fate is MessageFate.ACCEPTED:
             alike.append(_Draft(key))
             self._drafts.append(alike[-1])
-            if event.fate is Fate.ACCEPTED:
+            if event.fate is MessageFate.ACCEPTED:
                 return alike[-1]
         kind = (key, event.fate, event.resource)
         self._seen[kind] += 1
@@ -148,7 +144,7 @@ def _handles(event: FateEvent) -> Iterator[_Handle]:
     if event.seq is not None:
         yield ("log", event.seq, *key)
     if event.number is not None and event.fate in _NUMBERED:
-        yield ("stream", event.fate is Fate.DELIVERED, event.session, event.number, *key)
+        yield ("stream", event.fate is MessageFate.DELIVERED, event.session, event.number, *key)
 
 
 def bare_of(jid: str) -> str:

@@ -34,7 +34,7 @@ _CONDITION: Final = re.compile(rb"<(?!text\s)([a-z-]{1,64})\s[^<>]*" + re.escape
 
 
 @unique
-class Fate(Enum):
+class MessageFate(Enum):
     """What can happen to a message; the value is its name for programs.
 
     - `ACCEPTED`: taken from a client, whose stream counts it as `number` if it counts
@@ -77,11 +77,11 @@ class FateEvent(NamedTuple):
         session: The id of that session's stream management (a secret of its client's), where it is managed.
         number: Its number on that stream; of an acknowledgement of all up to one, that one.
         seq: Its number in the recipient's log.
-        detail: What else there is to say, in words of ours; see `Fate`.
+        detail: What else there is to say, in words of ours; see `MessageFate`.
     """
 
     at_ms: int
-    fate: Fate
+    fate: MessageFate
     sender: str
     to: str
     id: str | None
@@ -99,8 +99,8 @@ RawEvent: TypeAlias = tuple[
 ]
 """A `FateEvent` before anybody asks, made in half the time; its fate is named by its value."""
 
-_FATES: Final = {fate.value: fate for fate in Fate}
-_ACKNOWLEDGED: Final = Fate.ACKNOWLEDGED.value
+_FATES: Final = {fate.value: fate for fate in MessageFate}
+_ACKNOWLEDGED: Final = MessageFate.ACKNOWLEDGED.value
 
 
 @final
@@ -123,7 +123,7 @@ class FateLog:
 
     def note(
         self,
-        fate: Fate,
+        fate: MessageFate,
         stanza: Stanza,
         resource: JID | None = None,
         session: str | None = None,
@@ -159,7 +159,7 @@ class FateLog:
 
     def _note_rare(
         self,
-        fate: Fate,
+        fate: MessageFate,
         stanza: Stanza,
         resource: JID | None,
         session: str | None,
@@ -171,9 +171,9 @@ class FateLog:
         sender = "" if stanza.sender is None else cut(stanza.sender.full)
         to = "" if stanza.to is None else cut(stanza.to.full)
         if stanza.type == "error":
-            if fate is not Fate.DELIVERED:
+            if fate is not MessageFate.DELIVERED:
                 return
-            fate, sender, to, detail = Fate.BOUNCED, to, sender, _condition(stanza.data)
+            fate, sender, to, detail = MessageFate.BOUNCED, to, sender, _condition(stanza.data)
         id_ = None if stanza.id is None else cut(stanza.id)
         at = "" if resource is None else resource.full
         self._append((self._now_ms(), fate.value, sender, to, id_, at, session, number, seq, detail))
@@ -185,7 +185,18 @@ class FateLog:
     def note_returned(self, resource: JID, session: str) -> None:
         """Note that a session ended; what was written to it and never acknowledged is delivered anew."""
         self._append(
-            (self._now_ms(), Fate.RETURNED.value, "", "", None, resource.full, session, None, None, None)
+            (
+                self._now_ms(),
+                MessageFate.RETURNED.value,
+                "",
+                "",
+                None,
+                resource.full,
+                session,
+                None,
+                None,
+                None,
+            )
         )
 
     @property

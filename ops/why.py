@@ -9,8 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, NamedTuple, final
 
-from actors.fate_stories import bare_of, of_account
-from actors.fates import cut
+from actors.fate_stories import of_account
 from ops.control_protocol import Refusal
 from protocols.stored_stanza import read_stored
 from store.errors import NotFound, StoreUnavailable
@@ -91,7 +90,7 @@ async def why(
     except NotFound as error:
         if not stories:
             raise Refusal(f"there is no account {account}") from error
-    messages = _merged(stories, _of_interest(waiting, message_id), account.bare)
+    messages = _merged(stories, _of_interest(waiting, message_id))
     return {
         "jid": account.bare,
         "since_ms": fates.since_ms if fates.is_on else None,
@@ -175,14 +174,14 @@ def _of_interest(waiting: Sequence[Waiting], message_id: str | None) -> Sequence
     return [each for each in waiting if message_id in {each.id, each.stanza_id}]
 
 
-def _merged(stories: Sequence[Story], waiting: Sequence[Waiting], owner: str) -> list[Mapping[str, object]]:
-    """The messages of both, oldest first; what waits belongs to the story that has its number."""
-    by_seq = {each.seq: each for each in waiting}
+def _merged(stories: Sequence[Story], waiting: Sequence[Waiting]) -> list[Mapping[str, object]]:
+    """The messages of both, oldest first; what waits belongs to the story that has its public id."""
+    unclaimed = {each.stanza_id: each for each in waiting}
     known: list[tuple[int, Mapping[str, object]]] = []
     for story in stories:
-        seq = story.seq if bare_of(story.to) == cut(owner) else None
-        known.append((story.events[0].at_ms, _from_story(story, by_seq.pop(seq, None) if seq else None)))
-    known += [(each.at_ms, _from_record(each)) for each in by_seq.values()]
+        own = [unclaimed.pop(each) for each in story.stanza_ids if each in unclaimed]
+        known.append((story.events[0].at_ms, _from_story(story, own[-1] if own else None)))
+    known += [(each.at_ms, _from_record(each)) for each in unclaimed.values()]
     known.sort(key=lambda entry: entry[0])
     return [message for _at_ms, message in known]
 
@@ -192,7 +191,7 @@ def _from_story(story: Story, waiting: Waiting | None) -> Mapping[str, object]:
         "from": story.sender,
         "to": story.to,
         "id": story.id,
-        "stanza_id": story.stanza_id,
+        "stanza_id": story.stanza_ids[-1] if story.stanza_ids else None,
         "waits": None if waiting is None else _as_object(waiting),
         "events": [_event(event) for event in story.events],
     }

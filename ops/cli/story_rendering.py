@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final, TypeAlias
 
-from actors.fates import Fate
+from actors.fates import MessageFate
 from ops.harmless import harmless_line
 
 _SECOND_MS: Final = 1_000
@@ -52,7 +52,7 @@ def _block(message: _Message) -> Iterator[str]:
     name = "A message" if message["id"] is None else f"Message {message['id']}"
     yield f"{name} from {message['from'] or 'this server'} to {message['to']} {summary(message)}."
     for event in message["events"]:
-        yield f"  {_time(event['at_ms'])}  {_LINES[Fate(event['fate'])](event)}"
+        yield f"  {_time(event['at_ms'])}  {_LINES[MessageFate(event['fate'])](event)}"
     waits = message["waits"]
     if waits is not None:
         owed = f", owed to {_owed(waits)}" if waits["owed_to"] else ""
@@ -66,7 +66,7 @@ def _block(message: _Message) -> Iterator[str]:
 def summary(message: _Message) -> str:
     """Returns what became of a message, as the end of a sentence that begins with it."""
     events: Sequence[_Event] = message["events"]
-    by_fate = {Fate(event["fate"]): event for event in events}
+    by_fate = {MessageFate(event["fate"]): event for event in events}
     clauses = list(_deliveries(events))
     for fate, clause in _ENDS.items():
         if fate in by_fate:
@@ -74,24 +74,24 @@ def summary(message: _Message) -> str:
     if not clauses:
         stage = (text for fate, text in _STAGES if fate in by_fate)
         return next(stage, None) or _in_database(message["waits"])
-    if _is(events[-1], Fate.STORED):
+    if _is(events[-1], MessageFate.STORED):
         clauses.append("is stored for whoever logs in next")
     return "; ".join(clauses)
 
 
 def _deliveries(events: Sequence[_Event]) -> Iterator[str]:
     """Yields a clause for each resource that was given the message, in that order."""
-    resources = dict.fromkeys(event["resource"] for event in events if _is(event, Fate.DELIVERED))
+    resources = dict.fromkeys(event["resource"] for event in events if _is(event, MessageFate.DELIVERED))
     for resource in resources:
         own = [event for event in events if event.get("resource") == resource and _is(event, *_OF_RESOURCE)]
-        first = next(event for event in own if _is(event, Fate.DELIVERED))
+        first = next(event for event in own if _is(event, MessageFate.DELIVERED))
         yield f"was delivered to {resource}{_outcome(first, own[-1])}"
 
 
 def _outcome(delivered: _Event, last: _Event) -> str:
-    if _is(last, Fate.ACKNOWLEDGED):
+    if _is(last, MessageFate.ACKNOWLEDGED):
         return f" and acknowledged {_span(last['at_ms'] - delivered['at_ms'])} later"
-    if _is(last, Fate.RETURNED):
+    if _is(last, MessageFate.RETURNED):
         return ", which ended without acknowledging it"
     return ", which has not acknowledged it" if last.get("is_managed") else ", which acknowledges nothing"
 
@@ -110,30 +110,30 @@ def _owed(waits: Mapping[str, Any]) -> str:
     return ", ".join(jid or "a session of before" for jid in waits["owed_to"])
 
 
-_OF_RESOURCE: Final = (Fate.DELIVERED, Fate.ACKNOWLEDGED, Fate.RETURNED)
+_OF_RESOURCE: Final = (MessageFate.DELIVERED, MessageFate.ACKNOWLEDGED, MessageFate.RETURNED)
 
 # What ends a message besides its delivery.
-_ENDS: Final[Mapping[Fate, Callable[[_Event], str]]] = {
-    Fate.SET_ASIDE: lambda event: f"was set aside because of {event.get('detail', 'an error')}",
-    Fate.REFUSED: lambda event: f"was refused with {event.get('detail', 'an error')}",
-    Fate.BOUNCED: lambda event: f"came back to its sender with {event.get('detail', 'an error')}",
+_ENDS: Final[Mapping[MessageFate, Callable[[_Event], str]]] = {
+    MessageFate.SET_ASIDE: lambda event: f"was set aside because of {event.get('detail', 'an error')}",
+    MessageFate.REFUSED: lambda event: f"was refused with {event.get('detail', 'an error')}",
+    MessageFate.BOUNCED: lambda event: f"came back to its sender with {event.get('detail', 'an error')}",
 }
 
 # How far a message has come that has not ended, the furthest first.
 _STAGES: Final = (
-    (Fate.STORED, "is stored for whoever logs in next"),
-    (Fate.LOGGED, "is logged, and not written to anybody yet"),
-    (Fate.QUEUED, "waits for the database"),
-    (Fate.RESENT, "was sent again, and is known already"),
-    (Fate.ACCEPTED, "was accepted; what became of it is not known"),
+    (MessageFate.STORED, "is stored for whoever logs in next"),
+    (MessageFate.LOGGED, "is logged, and not written to anybody yet"),
+    (MessageFate.QUEUED, "waits for the database"),
+    (MessageFate.RESENT, "was sent again, and is known already"),
+    (MessageFate.ACCEPTED, "was accepted; what became of it is not known"),
 )
 
 
 # -- the lines
 
 
-def _is(event: _Event, *fates: Fate) -> bool:
-    return Fate(event["fate"]) in fates
+def _is(event: _Event, *fates: MessageFate) -> bool:
+    return MessageFate(event["fate"]) in fates
 
 
 def _numbered(event: _Event) -> str:
@@ -146,18 +146,18 @@ def _logged(event: _Event) -> str:
     return f" as {event['seq']}{known_as}" if "seq" in event else known_as
 
 
-_LINES: Final[Mapping[Fate, Callable[[_Event], str]]] = {
-    Fate.ACCEPTED: lambda event: f"accepted{_numbered(event)}",
-    Fate.REFUSED: lambda event: f"refused with {event.get('detail', 'an error')}",
-    Fate.BOUNCED: lambda event: f"{event['resource']} told of {event.get('detail', 'an error')}",
-    Fate.QUEUED: lambda _event: "given to the database",
-    Fate.LOGGED: lambda event: f"logged{_logged(event)}",
-    Fate.STORED: lambda event: f"stored{_logged(event)}",
-    Fate.DELIVERED: lambda event: f"delivered to {event['resource']}{_numbered(event)}",
-    Fate.ACKNOWLEDGED: lambda event: f"acknowledged by {event['resource']}",
-    Fate.RETURNED: lambda event: f"returned: {event['resource']} ended without acknowledging it",
-    Fate.SET_ASIDE: lambda event: f"set aside because of {event.get('detail', 'an error')}",
-    Fate.RESENT: lambda event: f"sent again, and known already{_logged(event)}",
+_LINES: Final[Mapping[MessageFate, Callable[[_Event], str]]] = {
+    MessageFate.ACCEPTED: lambda event: f"accepted{_numbered(event)}",
+    MessageFate.REFUSED: lambda event: f"refused with {event.get('detail', 'an error')}",
+    MessageFate.BOUNCED: lambda event: f"{event['resource']} told of {event.get('detail', 'an error')}",
+    MessageFate.QUEUED: lambda _event: "given to the database",
+    MessageFate.LOGGED: lambda event: f"logged{_logged(event)}",
+    MessageFate.STORED: lambda event: f"stored{_logged(event)}",
+    MessageFate.DELIVERED: lambda event: f"delivered to {event['resource']}{_numbered(event)}",
+    MessageFate.ACKNOWLEDGED: lambda event: f"acknowledged by {event['resource']}",
+    MessageFate.RETURNED: lambda event: f"returned: {event['resource']} ended without acknowledging it",
+    MessageFate.SET_ASIDE: lambda event: f"set aside because of {event.get('detail', 'an error')}",
+    MessageFate.RESENT: lambda event: f"sent again, and known already{_logged(event)}",
 }
 
 

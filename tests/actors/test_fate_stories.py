@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 import pytest
 
 from actors.fate_stories import Story, bare_of, of_account
-from actors.fates import Fate, FateLog
+from actors.fates import FateLog, MessageFate
 from protocols.conditions import StanzaCondition
 from protocols.errors import StanzaError
 from protocols.jid import parse_jid
@@ -45,10 +45,10 @@ def told(story: Story) -> list[str]:
 
 def send(log: FateLog, stanza: Stanza, number: int) -> None:
     """The whole life of a message between two managed sessions, up to the writing."""
-    log.note(Fate.ACCEPTED, stanza, ROMEO, SM_ROMEO, number)
-    log.note(Fate.QUEUED, stanza)
-    log.note(Fate.LOGGED, stanza, seq=1000 + number, detail=f"token-{number}")
-    log.note(Fate.DELIVERED, stanza, BALCONY, SM_BALCONY, number, 1000 + number)
+    log.note(MessageFate.ACCEPTED, stanza, ROMEO, SM_ROMEO, number)
+    log.note(MessageFate.QUEUED, stanza)
+    log.note(MessageFate.LOGGED, stanza, seq=1000 + number, detail=f"token-{number}")
+    log.note(MessageFate.DELIVERED, stanza, BALCONY, SM_BALCONY, number, 1000 + number)
 
 
 def test_story_has_everything_in_order() -> None:
@@ -57,7 +57,7 @@ def test_story_has_everything_in_order() -> None:
     log.note_acknowledged(BALCONY, SM_BALCONY, 1)
     (story,) = stories(log)
     assert (story.sender, story.to, story.id) == (ROMEO.full, JULIET.full, "m1")
-    assert (story.seq, story.stanza_id) == (1001, "token-1")
+    assert story.stanza_ids == ["token-1"]
     assert told(story) == [
         "accepted romeo@localhost/orchard",
         "queued",
@@ -87,7 +87,7 @@ def test_story_is_not_told_to_those_whose_name_is_alike(bare: str) -> None:
 def test_story_of_an_account_whose_name_is_cut_is_found() -> None:
     log = new_log()
     long = parse_jid("j" * 1000 + "@localhost/balcony")
-    log.note(Fate.ACCEPTED, build_message(to=long, sender=ROMEO, id="m1"))
+    log.note(MessageFate.ACCEPTED, build_message(to=long, sender=ROMEO, id="m1"))
     assert len(stories(log, long.bare)) == 1
 
 
@@ -110,9 +110,9 @@ def test_acknowledgement_is_of_all_up_to_it_once() -> None:
 
 def test_acknowledgement_of_one_stream_is_none_of_another() -> None:
     log = new_log()
-    log.note(Fate.ACCEPTED, chat(), ROMEO)
-    log.note(Fate.DELIVERED, chat(), BALCONY, SM_BALCONY, 1)
-    log.note(Fate.DELIVERED, chat(), GARDEN, SM_GARDEN, 1)
+    log.note(MessageFate.ACCEPTED, chat(), ROMEO)
+    log.note(MessageFate.DELIVERED, chat(), BALCONY, SM_BALCONY, 1)
+    log.note(MessageFate.DELIVERED, chat(), GARDEN, SM_GARDEN, 1)
     log.note_acknowledged(GARDEN, SM_GARDEN, 1)
     log.note_acknowledged(ROMEO, SM_ROMEO, 9)
     (story,) = stories(log)
@@ -126,7 +126,7 @@ def test_acknowledgement_of_one_stream_is_none_of_another() -> None:
 def test_acknowledgement_of_a_message_written_again_on_the_resumed_stream_comes_once() -> None:
     log = new_log()
     send(log, chat(), 1)
-    log.note(Fate.DELIVERED, chat(), BALCONY, SM_BALCONY, 1, 1001)
+    log.note(MessageFate.DELIVERED, chat(), BALCONY, SM_BALCONY, 1, 1001)
     log.note_acknowledged(BALCONY, SM_BALCONY, 1)
     (story,) = stories(log)
     assert told(story)[-3:] == [
@@ -139,7 +139,7 @@ def test_acknowledgement_of_a_message_written_again_on_the_resumed_stream_comes_
 def test_acknowledgement_may_be_noted_of_one_message() -> None:
     log = new_log()
     send(log, chat(), 1)
-    log.note(Fate.ACKNOWLEDGED, chat(), BALCONY, SM_BALCONY)
+    log.note(MessageFate.ACKNOWLEDGED, chat(), BALCONY, SM_BALCONY)
     assert told(stories(log)[0])[-1] == "acknowledged juliet@localhost/balcony"
 
 
@@ -147,8 +147,8 @@ def test_message_returned_and_delivered_to_another_is_one_story() -> None:
     log = new_log()
     send(log, chat(), 1)
     log.note_returned(BALCONY, SM_BALCONY)
-    log.note(Fate.STORED, chat(), seq=1001, detail="token-1")
-    log.note(Fate.DELIVERED, chat(), GARDEN)
+    log.note(MessageFate.STORED, chat(), seq=1001, detail="token-1")
+    log.note(MessageFate.DELIVERED, chat(), GARDEN)
     (story,) = stories(log)
     assert told(story)[4:] == [
         "returned juliet@localhost/balcony",
@@ -164,10 +164,10 @@ def test_message_returned_and_delivered_to_another_is_one_story() -> None:
 def test_messages_that_look_alike_are_told_apart_by_their_order(id: str | None) -> None:
     log = new_log()
     for _ in range(3):
-        log.note(Fate.ACCEPTED, chat(id), ROMEO)
+        log.note(MessageFate.ACCEPTED, chat(id), ROMEO)
     for resource in (BALCONY, GARDEN):
         for _ in range(3):
-            log.note(Fate.DELIVERED, chat(id), resource)
+            log.note(MessageFate.DELIVERED, chat(id), resource)
     found = stories(log)
     assert [told(story) for story in found] == 3 * [
         [
@@ -184,7 +184,7 @@ def test_messages_that_look_alike_are_told_apart_by_their_numbers_where_they_hav
     log = new_log()
     send(log, chat(None), 1)
     send(log, chat(None), 2)
-    log.note(Fate.DELIVERED, chat(None), GARDEN, SM_GARDEN, 1, seq=1002)
+    log.note(MessageFate.DELIVERED, chat(None), GARDEN, SM_GARDEN, 1, seq=1002)
     first, second = stories(log)
     assert "delivered juliet@localhost/garden" not in told(first)
     assert told(second)[-1] == "delivered juliet@localhost/garden"
@@ -193,8 +193,8 @@ def test_messages_that_look_alike_are_told_apart_by_their_numbers_where_they_hav
 def test_message_sent_again_on_its_stream_is_the_same() -> None:
     log = new_log()
     send(log, chat(), 1)
-    log.note(Fate.ACCEPTED, chat(), ROMEO, SM_ROMEO, 1)
-    log.note(Fate.RESENT, chat(), ROMEO, SM_ROMEO, 1, 1001)
+    log.note(MessageFate.ACCEPTED, chat(), ROMEO, SM_ROMEO, 1)
+    log.note(MessageFate.RESENT, chat(), ROMEO, SM_ROMEO, 1, 1001)
     (story,) = stories(log)
     assert told(story)[-2:] == ["accepted romeo@localhost/orchard", "resent romeo@localhost/orchard"]
 
@@ -202,7 +202,7 @@ def test_message_sent_again_on_its_stream_is_the_same() -> None:
 def test_message_sent_again_on_another_stream_is_another() -> None:
     log = new_log()
     send(log, chat(), 1)
-    log.note(Fate.ACCEPTED, chat(), ROMEO, "sm-later", 1)
+    log.note(MessageFate.ACCEPTED, chat(), ROMEO, "sm-later", 1)
     assert [len(story.events) for story in stories(log)] == [4, 1]
 
 
@@ -218,10 +218,10 @@ def test_message_whose_beginning_is_forgotten_has_the_rest() -> None:
 
 def test_error_of_the_server_s_belongs_to_its_message() -> None:
     log = new_log()
-    log.note(Fate.ACCEPTED, chat(), ROMEO)
-    log.note(Fate.REFUSED, chat(), detail="service-unavailable")
+    log.note(MessageFate.ACCEPTED, chat(), ROMEO)
+    log.note(MessageFate.REFUSED, chat(), detail="service-unavailable")
     error = build_error(chat(), StanzaError(StanzaCondition.SERVICE_UNAVAILABLE))
-    log.note(Fate.DELIVERED, error, ROMEO, SM_ROMEO, 1)
+    log.note(MessageFate.DELIVERED, error, ROMEO, SM_ROMEO, 1)
     log.note_acknowledged(ROMEO, SM_ROMEO, 1)
     (story,) = stories(log)
     assert told(story) == [
@@ -233,17 +233,17 @@ def test_error_of_the_server_s_belongs_to_its_message() -> None:
 
 def test_error_of_a_resource_belongs_to_the_message_to_its_account() -> None:
     log = new_log()
-    log.note(Fate.ACCEPTED, chat(), ROMEO)
-    log.note(Fate.DELIVERED, chat(), BALCONY)
+    log.note(MessageFate.ACCEPTED, chat(), ROMEO)
+    log.note(MessageFate.DELIVERED, chat(), BALCONY)
     error = build_error(chat(to=BALCONY), StanzaError(StanzaCondition.NOT_ACCEPTABLE))
-    log.note(Fate.DELIVERED, error, ROMEO)
+    log.note(MessageFate.DELIVERED, error, ROMEO)
     (story,) = stories(log)
     assert told(story)[-1] == "bounced romeo@localhost/orchard"
 
 
 def test_error_for_a_message_that_is_forgotten_is_told() -> None:
     log = new_log()
-    log.note(Fate.DELIVERED, build_error(chat(), StanzaError(StanzaCondition.GONE)), ROMEO)
+    log.note(MessageFate.DELIVERED, build_error(chat(), StanzaError(StanzaCondition.GONE)), ROMEO)
     assert [told(story) for story in stories(log)] == [["bounced romeo@localhost/orchard"]]
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from actors.fates import SHORT_BYTES_MAX, TEXT_CHARACTERS_MAX, Fate, FateEvent, FateLog, as_event
+from actors.fates import SHORT_BYTES_MAX, TEXT_CHARACTERS_MAX, FateEvent, FateLog, MessageFate, as_event
 from protocols.conditions import StanzaCondition
 from protocols.errors import StanzaError
 from protocols.jid import JID, parse_jid
@@ -46,11 +46,11 @@ def kept(log: FateLog) -> list[FateEvent]:
 
 def test_note_keeps_addresses_id_and_all_that_is_said() -> None:
     log = new_log()
-    log.note(Fate.DELIVERED, chat(), BALCONY, "sm-1", 7, 1042, "detail")
+    log.note(MessageFate.DELIVERED, chat(), BALCONY, "sm-1", 7, 1042, "detail")
     assert kept(log) == [
         FateEvent(
             at_ms=1_002,
-            fate=Fate.DELIVERED,
+            fate=MessageFate.DELIVERED,
             sender="romeo@localhost/orchard",
             to="juliet@localhost",
             id="m1",
@@ -63,8 +63,8 @@ def test_note_keeps_addresses_id_and_all_that_is_said() -> None:
     ]
 
 
-@pytest.mark.parametrize("fate", Fate)
-def test_note_every_fate_is_told_again(fate: Fate) -> None:
+@pytest.mark.parametrize("fate", MessageFate)
+def test_note_every_fate_is_told_again(fate: MessageFate) -> None:
     log = new_log()
     log.note(fate, chat(None))
     (event,) = kept(log)
@@ -74,14 +74,14 @@ def test_note_every_fate_is_told_again(fate: Fate) -> None:
 @pytest.mark.parametrize("length", [SHORT_BYTES_MAX, 10 * SHORT_BYTES_MAX])
 def test_note_keeps_no_body_and_no_stanza(length: int) -> None:
     log, body = new_log(), b"secret" * length
-    log.note(Fate.ACCEPTED, build_message(to=JULIET, sender=ROMEO, id="m1", content=body))
+    log.note(MessageFate.ACCEPTED, build_message(to=JULIET, sender=ROMEO, id="m1", content=body))
     assert "secret" not in repr(log.snapshot())
     assert {type(value) for value in log.snapshot()[0]} <= {int, str, type(None)}
 
 
 def test_note_tuples_are_soon_no_business_of_the_collector() -> None:
     log = new_log()
-    log.note(Fate.DELIVERED, chat(), BALCONY, "sm-1", 7)
+    log.note(MessageFate.DELIVERED, chat(), BALCONY, "sm-1", 7)
     log.note_acknowledged(BALCONY, "sm-1", 7)
     gc.collect()
     assert not any(map(gc.is_tracked, log.snapshot()))
@@ -97,14 +97,14 @@ def test_note_tuples_are_soon_no_business_of_the_collector() -> None:
 )
 def test_note_of_what_is_no_message_is_dropped(stanza: Stanza) -> None:
     log = new_log()
-    log.note(Fate.DELIVERED, stanza, BALCONY)
+    log.note(MessageFate.DELIVERED, stanza, BALCONY)
     assert kept(log) == []
 
 
 def test_note_long_texts_are_cut() -> None:
     log = new_log()
     to = parse_jid("juliet@localhost/" + "b" * 1000)
-    log.note(Fate.ACCEPTED, chat("i" * 100_000, to=to))
+    log.note(MessageFate.ACCEPTED, chat("i" * 100_000, to=to))
     (event,) = kept(log)
     assert event.id == "i" * TEXT_CHARACTERS_MAX
     assert event.to == to.full[:TEXT_CHARACTERS_MAX]
@@ -115,14 +115,14 @@ def test_note_texts_of_a_short_message_are_bounded_by_its_length() -> None:
     log = new_log()
     stanza = chat("i" * 700)
     assert stanza.size <= SHORT_BYTES_MAX
-    log.note(Fate.ACCEPTED, stanza)
+    log.note(MessageFate.ACCEPTED, stanza)
     assert kept(log)[0].id == stanza.id
 
 
 def test_note_message_of_the_server_s_own_has_no_sender() -> None:
     log = new_log()
-    log.note(Fate.DELIVERED, chat(sender=None), BALCONY)
-    log.note(Fate.DELIVERED, chat(to=None), BALCONY)
+    log.note(MessageFate.DELIVERED, chat(sender=None), BALCONY)
+    log.note(MessageFate.DELIVERED, chat(to=None), BALCONY)
     assert [(event.sender, event.to) for event in kept(log)] == [("", JULIET.full), (ROMEO.full, "")]
 
 
@@ -132,15 +132,23 @@ def test_note_message_of_the_server_s_own_has_no_sender() -> None:
 def test_error_delivered_is_how_its_message_bounced() -> None:
     log = new_log()
     error = build_error(chat(), StanzaError(StanzaCondition.SERVICE_UNAVAILABLE, "nobody there"))
-    log.note(Fate.DELIVERED, error, ROMEO, "sm-2", 3)
+    log.note(MessageFate.DELIVERED, error, ROMEO, "sm-2", 3)
     (event,) = kept(log)
-    assert (event.fate, event.sender, event.to, event.id) == (Fate.BOUNCED, ROMEO.full, JULIET.full, "m1")
+    assert (event.fate, event.sender, event.to, event.id) == (
+        MessageFate.BOUNCED,
+        ROMEO.full,
+        JULIET.full,
+        "m1",
+    )
     assert (event.resource, event.session, event.number) == (ROMEO.full, "sm-2", 3)
     assert event.detail == "service-unavailable"
 
 
-@pytest.mark.parametrize("fate", [Fate.ACCEPTED, Fate.QUEUED, Fate.LOGGED, Fate.RETURNED, Fate.REFUSED])
-def test_error_has_no_fate_but_its_delivery(fate: Fate) -> None:
+@pytest.mark.parametrize(
+    "fate",
+    [MessageFate.ACCEPTED, MessageFate.QUEUED, MessageFate.LOGGED, MessageFate.RETURNED, MessageFate.REFUSED],
+)
+def test_error_has_no_fate_but_its_delivery(fate: MessageFate) -> None:
     log = new_log()
     log.note(fate, build_error(chat(), StanzaError(StanzaCondition.GONE)))
     assert kept(log) == []
@@ -164,7 +172,7 @@ STANZAS = "urn:ietf:params:xml:ns:xmpp-stanzas"
 def test_error_of_a_client_s_has_the_condition_that_is_found(content: str, condition: str | None) -> None:
     log = new_log()
     stanza = build_message(to=ROMEO, sender=BALCONY, type="error", id="m1", content=content.encode())
-    log.note(Fate.DELIVERED, stanza, ROMEO)
+    log.note(MessageFate.DELIVERED, stanza, ROMEO)
     assert [event.detail for event in kept(log)] == [condition]
 
 
@@ -177,9 +185,11 @@ def test_note_about_a_stream_names_no_message() -> None:
     log.note_returned(BALCONY, "sm-1")
     acknowledged, returned = kept(log)
     assert acknowledged == FateEvent(
-        1_002, Fate.ACKNOWLEDGED, "", "", None, BALCONY.full, "sm-1", 7, None, None
+        1_002, MessageFate.ACKNOWLEDGED, "", "", None, BALCONY.full, "sm-1", 7, None, None
     )
-    assert returned == FateEvent(1_003, Fate.RETURNED, "", "", None, BALCONY.full, "sm-1", None, None, None)
+    assert returned == FateEvent(
+        1_003, MessageFate.RETURNED, "", "", None, BALCONY.full, "sm-1", None, None, None
+    )
 
 
 # -- bounds
@@ -189,7 +199,7 @@ def test_log_that_is_full_forgets_the_oldest_and_knows_since_when_it_is_whole() 
     log = new_log(events_max=3)
     assert log.since_ms == 1_001
     for number in range(3):
-        log.note(Fate.ACCEPTED, chat(f"m{number}"))
+        log.note(MessageFate.ACCEPTED, chat(f"m{number}"))
     log.note_acknowledged(BALCONY, "sm-1", 1)
     assert [event.id for event in kept(log)] == ["m1", "m2", None]
     assert log.since_ms == 1_003
@@ -197,20 +207,20 @@ def test_log_that_is_full_forgets_the_oldest_and_knows_since_when_it_is_whole() 
 
 def test_log_that_is_not_full_knows_everything_since_it_began() -> None:
     log = new_log(events_max=3)
-    log.note(Fate.ACCEPTED, chat())
+    log.note(MessageFate.ACCEPTED, chat())
     assert (log.since_ms, log.is_on) == (1_001, True)
 
 
 def test_log_of_none_keeps_none() -> None:
     log = new_log(events_max=0)
-    log.note(Fate.ACCEPTED, chat())
+    log.note(MessageFate.ACCEPTED, chat())
     log.note_acknowledged(BALCONY, "sm-1", 1)
     assert (kept(log), log.is_on, log.since_ms) == ([], False, 1_001)
 
 
 def test_snapshot_does_not_change_any_more() -> None:
     log = new_log()
-    log.note(Fate.ACCEPTED, chat())
+    log.note(MessageFate.ACCEPTED, chat())
     before = log.snapshot()
-    log.note(Fate.DELIVERED, chat())
+    log.note(MessageFate.DELIVERED, chat())
     assert len(before) == 1

@@ -16,7 +16,7 @@ import pytest
 import trio
 
 from actors.blocking import PoolFullError
-from actors.fates import Fate, FateLog
+from actors.fates import FateLog, MessageFate
 from actors.settings import LogSettings
 from ops import control_server
 from ops.control import ServerNotRunning, ask, control_address, is_running
@@ -200,7 +200,7 @@ async def test_why_is_what_the_journal_says(tmp_path: Path) -> None:
         sender = parse_jid("romeo@localhost/orchard")
         for id_ in ("m1", "m2"):
             stanza = build_message(to=parse_jid("juliet@localhost"), sender=sender, id=id_)
-            desk.fates.note(Fate.ACCEPTED, stanza, sender)
+            desk.fates.note(MessageFate.ACCEPTED, stanza, sender)
         answer = await desk.ask(Command.WHY, jid="juliet@localhost")
         assert [message["id"] for message in answer["messages"]] == ["m1", "m2"]
         answer = await desk.ask(Command.WHY, jid="Romeo@localhost", message="m1", count=1)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, final
 
 import pytest
 
-from actors.fates import Fate, FateLog
+from actors.fates import FateLog, MessageFate
 from ops import why as why_module
 from ops.control_protocol import Refusal
 from ops.why import why
@@ -81,9 +81,9 @@ async def desk(events_max: int = 1_000) -> AsyncIterator[Desk]:
 
 async def test_why_message_in_the_journal_is_told_without_body_and_secrets() -> None:
     async with desk() as here:
-        here.fates.note(Fate.ACCEPTED, chat("m1"), ROMEO, "sm-romeo", 7)
-        here.fates.note(Fate.LOGGED, chat("m1"), seq=5, detail="token-5")
-        here.fates.note(Fate.DELIVERED, chat("m1"), BALCONY)
+        here.fates.note(MessageFate.ACCEPTED, chat("m1"), ROMEO, "sm-romeo", 7)
+        here.fates.note(MessageFate.LOGGED, chat("m1"), seq=5, detail="token-5")
+        here.fates.note(MessageFate.DELIVERED, chat("m1"), BALCONY)
         assert await here.ask() == {
             "jid": "juliet@localhost",
             "since_ms": 1_000,
@@ -160,7 +160,7 @@ async def test_why_session_is_not_named_by_its_id() -> None:
     async with desk() as here:
         save(here.house, BALCONY.full)
         keep(here.house, 5, chat("m1"), place("sm-1"), place("sm-2"))
-        here.fates.note(Fate.DELIVERED, chat("m1"), BALCONY, "sm-1", 1, 5)
+        here.fates.note(MessageFate.DELIVERED, chat("m1"), BALCONY, "sm-1", 1, 5)
         here.fates.note_acknowledged(BALCONY, "sm-1", 1)
         here.fates.note_returned(BALCONY, "sm-1")
         assert "sm-" not in repr(await here.ask())
@@ -169,9 +169,20 @@ async def test_why_session_is_not_named_by_its_id() -> None:
 async def test_why_message_known_to_both_is_told_once() -> None:
     async with desk() as here:
         keep(here.house, 5, chat("m1"))
-        here.fates.note(Fate.STORED, chat("m1"), seq=5, detail="token-5")
+        here.fates.note(MessageFate.STORED, chat("m1"), seq=5, detail="token-5")
         (message,) = (await here.ask())["messages"]
         assert message["waits"]["seq"] == message["events"][0]["seq"] == 5
+
+
+async def test_why_message_put_into_the_log_again_is_told_once() -> None:
+    """The earlier record may still be there; the later one is what waits."""
+    async with desk() as here:
+        keep(here.house, 5, chat("m1"))
+        keep(here.house, 6, chat("m1"))
+        here.fates.note(MessageFate.LOGGED, chat("m1"), seq=5, detail="token-5")
+        here.fates.note(MessageFate.STORED, chat("m1"), detail="token-6")
+        (message,) = (await here.ask())["messages"]
+        assert (message["stanza_id"], message["waits"]["seq"]) == ("token-6", 6)
 
 
 async def test_why_number_in_the_sender_s_own_log_is_another() -> None:
@@ -179,7 +190,7 @@ async def test_why_number_in_the_sender_s_own_log_is_another() -> None:
     async with desk() as here:
         keep(here.house, 5, chat("m1"))
         sent = build_message(to=ROMEO.bare_jid, sender=BALCONY, id="m2")
-        here.fates.note(Fate.STORED, sent, seq=5, detail="token-of-romeo")
+        here.fates.note(MessageFate.STORED, sent, seq=5, detail="token-of-romeo")
         messages = (await here.ask())["messages"]
         assert [(each["id"], each["waits"] is None) for each in messages] == [("m1", False), ("m2", True)]
 
@@ -187,7 +198,7 @@ async def test_why_number_in_the_sender_s_own_log_is_another() -> None:
 async def test_why_messages_of_both_are_in_order_of_time() -> None:
     async with desk() as here:
         for number in (1, 3):
-            here.fates.note(Fate.ACCEPTED, chat(f"m{number}"))
+            here.fates.note(MessageFate.ACCEPTED, chat(f"m{number}"))
             keep(here.house, number + 1, chat(f"m{number + 1}"), at_ms=1_000 + number)
         assert [each["id"] for each in (await here.ask())["messages"]] == ["m1", "m2", "m3", "m4"]
 
@@ -207,7 +218,7 @@ async def test_why_message_stored_by_the_server_is_in_the_answer() -> None:
 async def test_why_of_too_many_the_newest_are_told() -> None:
     async with desk() as here:
         for number in range(5):
-            here.fates.note(Fate.ACCEPTED, chat(f"m{number}"))
+            here.fates.note(MessageFate.ACCEPTED, chat(f"m{number}"))
         answer = await here.ask(count=2)
         assert ([each["id"] for each in answer["messages"]], answer["omitted"]) == (["m3", "m4"], 3)
 
@@ -247,7 +258,7 @@ async def test_why_log_that_has_no_end_is_read_so_far_only(monkeypatch: pytest.M
 
 async def test_why_while_the_database_is_away_the_journal_is_told() -> None:
     async with desk() as here:
-        here.fates.note(Fate.ACCEPTED, chat("m1"))
+        here.fates.note(MessageFate.ACCEPTED, chat("m1"))
         here.house.faults = lambda _operation: Fault.AWAY
         answer = await here.ask()
         assert len(answer["messages"]) == 1
@@ -263,7 +274,7 @@ async def test_why_nobody_of_that_name_is_refused() -> None:
 async def test_why_account_that_is_no_more_has_its_journal() -> None:
     async with desk() as here:
         sender = parse_jid("nurse@localhost/hall")
-        here.fates.note(Fate.ACCEPTED, build_message(to=JULIET, sender=sender, id="m1"))
+        here.fates.note(MessageFate.ACCEPTED, build_message(to=JULIET, sender=sender, id="m1"))
         assert [each["id"] for each in (await here.ask("nurse@localhost"))["messages"]] == ["m1"]
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from actors.fates import Fate
+from actors.fates import MessageFate
 from ops.cli.story_rendering import render_messages, summary
 
 BALCONY, GARDEN = "juliet@localhost/balcony", "juliet@localhost/garden"
@@ -15,7 +15,7 @@ ENDED = "which ended without acknowledging it"
 DAY_MS = 1_600_000_000_000  # 2020-09-13 12:26:40
 
 
-def event(fate: Fate, after_ms: int = 0, **values: Any) -> dict[str, Any]:
+def event(fate: MessageFate, after_ms: int = 0, **values: Any) -> dict[str, Any]:
     return {"at_ms": DAY_MS + after_ms, "fate": fate.value, **values}
 
 
@@ -38,21 +38,21 @@ def waits(*owed_to: str | None, is_acknowledged: bool = False) -> dict[str, Any]
     }
 
 
-ACCEPTED = event(Fate.ACCEPTED, resource=ROMEO)
-DELIVERED = event(Fate.DELIVERED, 10, resource=BALCONY, is_managed=True, number=7)
-RETURNED = event(Fate.RETURNED, 20, resource=BALCONY, is_managed=True)
-STORED = event(Fate.STORED, 30, seq=1042, detail="token")
+ACCEPTED = event(MessageFate.ACCEPTED, resource=ROMEO)
+DELIVERED = event(MessageFate.DELIVERED, 10, resource=BALCONY, is_managed=True, number=7)
+RETURNED = event(MessageFate.RETURNED, 20, resource=BALCONY, is_managed=True)
+STORED = event(MessageFate.STORED, 30, seq=1042, detail="token")
 
 
 def acknowledged(after_ms: int, resource: str = BALCONY) -> dict[str, Any]:
-    return event(Fate.ACKNOWLEDGED, after_ms, resource=resource, is_managed=True, number=9)
+    return event(MessageFate.ACKNOWLEDGED, after_ms, resource=resource, is_managed=True, number=9)
 
 
 def test_render_is_a_block_a_message_with_a_line_an_event() -> None:
     told = message(
-        event(Fate.ACCEPTED, resource=ROMEO, is_managed=True, number=3),
-        event(Fate.QUEUED, 1),
-        event(Fate.LOGGED, 8, seq=1042, detail="token"),
+        event(MessageFate.ACCEPTED, resource=ROMEO, is_managed=True, number=3),
+        event(MessageFate.QUEUED, 1),
+        event(MessageFate.LOGGED, 8, seq=1042, detail="token"),
         DELIVERED,
         acknowledged(50),
     )
@@ -77,16 +77,16 @@ def test_render_is_a_block_a_message_with_a_line_an_event() -> None:
     ("events", "said"),
     [
         ([ACCEPTED], "was accepted; what became of it is not known"),
-        ([ACCEPTED, event(Fate.QUEUED)], "waits for the database"),
+        ([ACCEPTED, event(MessageFate.QUEUED)], "waits for the database"),
         (
-            [ACCEPTED, event(Fate.QUEUED), event(Fate.LOGGED, seq=1)],
+            [ACCEPTED, event(MessageFate.QUEUED), event(MessageFate.LOGGED, seq=1)],
             "is logged, and not written to anybody yet",
         ),
         ([ACCEPTED, STORED], "is stored for whoever logs in next"),
-        ([ACCEPTED, event(Fate.RESENT, seq=1)], "was sent again, and is known already"),
+        ([ACCEPTED, event(MessageFate.RESENT, seq=1)], "was sent again, and is known already"),
         ([ACCEPTED, DELIVERED], f"was delivered to {BALCONY}, which has not acknowledged it"),
         (
-            [ACCEPTED, event(Fate.DELIVERED, resource=BALCONY)],
+            [ACCEPTED, event(MessageFate.DELIVERED, resource=BALCONY)],
             f"was delivered to {BALCONY}, which acknowledges nothing",
         ),
         ([STORED, DELIVERED, acknowledged(11)], f"was delivered to {BALCONY} and acknowledged 1 ms later"),
@@ -100,21 +100,24 @@ def test_render_is_a_block_a_message_with_a_line_an_event() -> None:
             f"was delivered to {BALCONY}, {ENDED}; is stored for whoever logs in next",
         ),
         (
-            [DELIVERED, RETURNED, event(Fate.DELIVERED, resource=GARDEN, is_managed=True)],
+            [DELIVERED, RETURNED, event(MessageFate.DELIVERED, resource=GARDEN, is_managed=True)],
             f"was delivered to {BALCONY}, {ENDED}; was delivered to {GARDEN}, which has not acknowledged it",
         ),
         (
             [DELIVERED, DELIVERED, acknowledged(1_010)],
             f"was delivered to {BALCONY} and acknowledged 1.0 s later",
         ),
-        ([ACCEPTED, event(Fate.REFUSED, detail="gone")], "was refused with gone"),
-        ([ACCEPTED, event(Fate.REFUSED)], "was refused with an error"),
+        ([ACCEPTED, event(MessageFate.REFUSED, detail="gone")], "was refused with gone"),
+        ([ACCEPTED, event(MessageFate.REFUSED)], "was refused with an error"),
         (
-            [ACCEPTED, event(Fate.SET_ASIDE, detail="ValueError")],
+            [ACCEPTED, event(MessageFate.SET_ASIDE, detail="ValueError")],
             "was set aside because of ValueError",
         ),
         (
-            [event(Fate.REFUSED, detail="gone"), event(Fate.BOUNCED, detail="gone", resource=ROMEO)],
+            [
+                event(MessageFate.REFUSED, detail="gone"),
+                event(MessageFate.BOUNCED, detail="gone", resource=ROMEO),
+            ],
             "was refused with gone; came back to its sender with gone",
         ),
     ],
@@ -152,8 +155,8 @@ def test_summary_has_lengths_of_time_for_people(span_ms: int, said: str) -> None
     assert summary(message(DELIVERED, acknowledged(10 + span_ms))).endswith(f"acknowledged {said} later")
 
 
-@pytest.mark.parametrize("fate", Fate)
-def test_render_every_event_has_a_line_even_with_nothing_more_to_say(fate: Fate) -> None:
+@pytest.mark.parametrize("fate", MessageFate)
+def test_render_every_event_has_a_line_even_with_nothing_more_to_say(fate: MessageFate) -> None:
     lines = list(render_messages(answer(message(event(fate, resource=BALCONY))), None))
     assert lines[1].startswith("  2020-09-13 12:26:40.000  ")
     assert len(lines[1].split("  ")[2]) > 0
@@ -169,7 +172,9 @@ def test_render_what_waits_is_the_last_line() -> None:
 
 
 def test_render_error_told_names_who_was_told() -> None:
-    lines = list(render_messages(answer(message(event(Fate.BOUNCED, resource=ROMEO, detail="gone"))), None))
+    lines = list(
+        render_messages(answer(message(event(MessageFate.BOUNCED, resource=ROMEO, detail="gone"))), None)
+    )
     assert lines[1].endswith("romeo@localhost/orchard told of gone")
 
 

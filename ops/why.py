@@ -103,24 +103,30 @@ async def why(
 def _waiting(store: Store, names: NameBudget, owner: str, journal: Sequence[RawEvent]) -> Sequence[Waiting]:
     """Read what waits in an account's log; of more than there should be, the oldest.
 
+    Errors are left out: they are no messages of their own, but something that happened to one.
+
     Raises:
         NotFound: There is no such account.
     """
     if store.credentials(owner) is None:
         raise NotFound(owner)
     waiting: list[Waiting] = []
-    sessions = _Sessions(store, journal)
+    sessions, after = _Sessions(store, journal), 0
     for _number in range(_PAGES_MAX):
-        page = store.pending(owner, waiting[-1].seq if waiting else 0, SEQ_MAX, _PAGE)
+        page = store.pending(owner, after, SEQ_MAX, _PAGE)
         sessions.read(page)
-        waiting += [_described(record, names, sessions) for record in page]
+        described = [_described(record, names, sessions) for record in page]
+        waiting += [each for each in described if each is not None]
         if len(page) < _PAGE:
             break
+        after = page[-1].seq
     return waiting
 
 
-def _described(record: LogRecord, names: NameBudget, sessions: _Sessions) -> Waiting:
+def _described(record: LogRecord, names: NameBudget, sessions: _Sessions) -> Waiting | None:
     stanza, owed_to = read_stored(record.data, names), sessions.owed(record)
+    if stanza.type == "error":
+        return None
     return Waiting(
         seq=record.seq,
         at_ms=record.at_ms,

@@ -11,8 +11,10 @@ from actors.fates import FateLog, MessageFate
 from ops import why as why_module
 from ops.control_protocol import Refusal
 from ops.why import why
+from protocols.conditions import StanzaCondition
+from protocols.errors import StanzaError
 from protocols.jid import parse_jid
-from protocols.stanza import build_message
+from protocols.stanza import build_error, build_message
 from store.log import Direction, LogRecord, OutboundNumber
 from store.memory.faults import Fault
 from store.sessions import QueueEntry, SessionRecord
@@ -193,6 +195,12 @@ async def test_why_number_in_the_sender_s_own_log_is_another() -> None:
         here.fates.note(MessageFate.STORED, sent, seq=5, detail="token-of-romeo")
         messages = (await here.ask())["messages"]
         assert [(each["id"], each["waits"] is None) for each in messages] == [("m1", False), ("m2", True)]
+
+
+async def test_why_error_that_waits_is_no_message() -> None:
+    async with desk() as here:
+        keep(here.house, 5, build_error(chat("m1"), StanzaError(StanzaCondition.GONE)))
+        assert (await here.ask())["messages"] == []
 
 
 async def test_why_messages_of_both_are_in_order_of_time() -> None:

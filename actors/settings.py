@@ -272,6 +272,13 @@ class LimitSettings:
     ledger_bytes_max: int = count(
         67_108_864, "Bytes of messages held for a database that is away; beyond, messages are refused."
     )
+    fates_max: int = count(
+        50_000,
+        "How many events in the lives of messages are remembered for `trouper why`, some 0.3 KB each; `0` "
+        "remembers none.",
+        least=0,
+        most=10_000_000,
+    )
     restarts_max: int = count(
         10,
         "Restarts of the server's great parts (registry, database link, listeners …), and of any one session "

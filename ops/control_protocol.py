@@ -21,6 +21,9 @@ REQUEST_BYTES_MAX: Final = 65_536
 ANSWER_BYTES_MAX: Final = 16_777_216
 # Names in one answer to `user.list`; who wants more asks for those after the last.
 USERS_PER_ANSWER_MAX: Final = 1_000
+# Messages in one answer to `why`: as many as are looked at, and as fit an answer with some events each.
+MESSAGES_DEFAULT: Final = 100
+MESSAGES_MAX: Final = 5_000
 
 
 @unique
@@ -31,6 +34,11 @@ class Command(Enum):
     - `user.list` (after: a name or null): {"users": [names], "next": the last of them, or null at the end}
     - `status`: an object of numbers and texts
     - `tree`: an object with the fields of `supervision.tree.NodeSnapshot`
+    - `why` (jid, message: an id or null, count: how many at most): {"jid", "since_ms": from when on all is
+      known, or null, "database_away": why, or null, "omitted": how many older messages are left out,
+      "messages": [{"from", "to", "id", "stanza_id",
+      "waits": {"seq", "since_ms", "owed_to": [JID or null], "is_acknowledged"} or null,
+      "events": [{"at_ms", "fate" and, if any, "resource", "is_managed", "number", "seq", "detail"}]}]}
     - `fault` (kind, at, match): {"killed"}; only if the server was started with `--faults`, as are these two
     - `fault.disarm`: {"disarmed"}
     - `fault.count`: {"happened": {name: number}}
@@ -42,6 +50,7 @@ class Command(Enum):
     USER_LIST = "user.list"
     STATUS = "status"
     TREE = "tree"
+    WHY = "why"
     FAULT = "fault"
     FAULT_DISARM = "fault.disarm"
     FAULT_COUNT = "fault.count"

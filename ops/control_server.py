@@ -13,10 +13,13 @@ from typing import Any, Final, NoReturn, final
 import trio
 
 from actors.blocking import PoolFullError
+from actors.fates import FateLog
 from actors.server import Server
 from ops.accounts import account_name
 from ops.control import control_address
 from ops.control_protocol import (
+    MESSAGES_DEFAULT,
+    MESSAGES_MAX,
     REQUEST_BYTES_MAX,
     SOCKET_NAME,
     USERS_PER_ANSWER_MAX,
@@ -29,6 +32,7 @@ from ops.control_protocol import (
 )
 from ops.faults import Faults
 from ops.status import Status
+from ops.why import why
 from protocols.jid import JID, parse_jid
 from protocols.sasl.keys import PasswordUnusable
 from store.errors import StoreError
@@ -54,9 +58,10 @@ Handler = Callable[["Control", Request], Awaitable[object]]
 class Control:
     """What the handlers need."""
 
-    def __init__(self, server: Server, status: Status, faults: Faults | None = None) -> None:
+    def __init__(self, server: Server, status: Status, fates: FateLog, faults: Faults | None = None) -> None:
         self.server = server
         self.status = status
+        self.fates = fates
         self._faults = faults
         self.root: Slot[Any] | None = None
 
@@ -130,6 +135,16 @@ async def _tree(control: Control, _request: Request) -> object:
     return _as_object(snapshot(control.root))
 
 
+async def _why(control: Control, request: Request) -> object:
+    account, message = control.account(request), request.arguments.get("message")
+    count = request.arguments.get("count", MESSAGES_DEFAULT)
+    if not isinstance(count, int) or not 1 <= count <= MESSAGES_MAX:
+        raise Refusal(f"why needs count, a number from 1 to {MESSAGES_MAX}")
+    if message is not None:
+        message = request.text("message")
+    return await why(control.server, control.fates, account, message, count)
+
+
 async def _fault(control: Control, request: Request) -> object:
     assert control.root is not None
     kind, at, match = (request.text(name) for name in ("kind", "at", "match"))
@@ -155,6 +170,7 @@ _HANDLERS: Final[Mapping[Command, Handler]] = {
     Command.USER_LIST: _list,
     Command.STATUS: _status,
     Command.TREE: _tree,
+    Command.WHY: _why,
     Command.FAULT: _fault,
     Command.FAULT_DISARM: _disarm,
     Command.FAULT_COUNT: _count_faults,

@@ -16,6 +16,7 @@ from typing import Final
 import trio
 from structlog.typing import FilteringBoundLogger
 
+from actors.fates import FateLog
 from actors.server import Server
 from actors.settings import LogLevel, LogSettings
 from actors.tree import root_spec
@@ -59,9 +60,10 @@ async def _run(
 ) -> int:
     settings = chosen.settings
     reporter = Reporter(logger)
+    world = real_world()
     server = Server(
         settings,
-        real_world(),
+        world,
         certificates,
         chosen.modules.modules,
         chosen.modules.options,
@@ -70,7 +72,8 @@ async def _run(
     )
     runtime = Runtime(report=reporter.report)
     faults = Faults(runtime) if with_faults else None
-    control = Control(server, Status(server, reporter, version("trouper")), faults)
+    fates = FateLog(settings.limits.fates_max, world.now_ms)
+    control = Control(server, Status(server, reporter, version("trouper")), fates, faults)
     ops = [control_spec(control, settings.data_dir)]
     tree = Tree(root_spec(server, logger.info, ops), runtime)
     async with trio.open_nursery() as nursery:

@@ -8,6 +8,7 @@ import click
 from ops.cli.inspect import check_config, status, tree
 from ops.cli.serve import serve
 from ops.cli.users import user
+from ops.cli.why import why
 
 _EXAMPLES: Final = """\b
 Examples:
@@ -16,6 +17,7 @@ Examples:
   trouper serve --config trouper.toml                 run it
   trouper user add juliet@chat.example --config trouper.toml
   trouper tree --config trouper.toml                  see what lives in it
+  trouper why juliet@chat.example                     what became of her messages
 
 \b
 Exit status: 0 done, 1 refused or failed, 2 wrong usage or configuration, 3 no server is running.
@@ -28,5 +30,5 @@ def main() -> None:
     """An XMPP server in which everything that can fail is a supervised actor."""
 
 
-for _command in (serve, user, status, tree, check_config):
+for _command in (serve, user, status, tree, why, check_config):
     main.add_command(_command)

@@ -16,6 +16,7 @@ import pytest
 import trio
 
 from actors.blocking import PoolFullError
+from actors.fates import FateLog, MessageFate
 from actors.settings import LogSettings
 from ops import control_server
 from ops.control import ServerNotRunning, ask, control_address, is_running
@@ -25,7 +26,9 @@ from ops.faults import Faults
 from ops.logs import make_logger
 from ops.reports import Reporter
 from ops.status import Status
+from protocols.jid import parse_jid
 from protocols.sasl.keys import verify_plain
+from protocols.stanza import build_message
 from store.memory.faults import Fault
 from supervision.reply import Reply
 from supervision.report import ChildTerminated
@@ -41,9 +44,10 @@ PATH = "/control"
 class Office:
     """A house that can be asked over its control socket."""
 
-    def __init__(self, house: House, data_dir: Path) -> None:
+    def __init__(self, house: House, data_dir: Path, fates: FateLog) -> None:
         self.house = house
         self.data_dir = data_dir
+        self.fates = fates
 
     async def ask(self, command: Command, **arguments: Any) -> Any:
         """As the command line asks, with a time-out of its own."""
@@ -69,9 +73,10 @@ async def office(
         server = house.server
         logger = make_logger(LogSettings(), io.StringIO())
         status = Status(server, Reporter(logger), "1.2.3")
-        control = Control(server, status, Faults(house.runtime) if with_faults else None)
+        fates = FateLog(house.settings.limits.fates_max, server.world.now_ms)
+        control = Control(server, status, fates, Faults(house.runtime) if with_faults else None)
         await house.tree.root.ref.call(lambda reply: StartChild(control_spec(control, data_dir), reply))
-        yield Office(house, data_dir)
+        yield Office(house, data_dir, fates)
 
 
 # -- accounts
@@ -188,6 +193,37 @@ async def test_tree_is_the_whole_tree(tmp_path: Path) -> None:
         (session,) = below["sessions"]["children"]
         assert session["path"].startswith("/sessions/romeo@localhost/orchard")
         assert [node["id"] for node in below["store"]["children"]] == ["database", "batcher"]
+
+
+async def test_why_is_what_the_journal_says(tmp_path: Path) -> None:
+    async with office(tmp_path) as desk:
+        sender = parse_jid("romeo@localhost/orchard")
+        for id_ in ("m1", "m2"):
+            stanza = build_message(to=parse_jid("juliet@localhost"), sender=sender, id=id_)
+            desk.fates.note(MessageFate.ACCEPTED, stanza, sender)
+        answer = await desk.ask(Command.WHY, jid="juliet@localhost")
+        assert [message["id"] for message in answer["messages"]] == ["m1", "m2"]
+        answer = await desk.ask(Command.WHY, jid="Romeo@localhost", message="m1", count=1)
+        assert [message["id"] for message in answer["messages"]] == ["m1"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        ({"jid": "juliet@localhost/balcony"}, "names one of an account's clients"),
+        ({"jid": "juliet@elsewhere"}, "is of another domain"),
+        ({}, "why needs jid, a text"),
+        ({"jid": NURSE}, f"there is no account {NURSE}"),
+        ({"jid": "juliet@localhost", "message": 7}, "why needs message, a text"),
+        ({"jid": "juliet@localhost", "count": 0}, "why needs count, a number from 1 to 5000"),
+        ({"jid": "juliet@localhost", "count": 5_001}, "why needs count"),
+        ({"jid": "juliet@localhost", "count": "1"}, "why needs count"),
+    ],
+)
+async def test_why_asked_wrongly_says_why_not(tmp_path: Path, arguments: dict[str, Any], reason: str) -> None:
+    async with office(tmp_path) as desk:
+        with pytest.raises(Refusal, match=reason):
+            await desk.ask(Command.WHY, **arguments)
 
 
 async def test_fault_where_none_are_made_is_refused(tmp_path: Path) -> None:

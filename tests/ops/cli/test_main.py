@@ -10,7 +10,7 @@ from click.testing import CliRunner
 from ops.cli.main import main
 
 
-@pytest.mark.parametrize("command", ["serve", "user", "status", "tree", "check-config"])
+@pytest.mark.parametrize("command", ["serve", "user", "status", "tree", "why", "check-config"])
 def test_help_names_every_command_and_each_has_its_own(command: str) -> None:
     assert f"\n  {command} " in CliRunner().invoke(main, ["--help"]).stdout
     own = CliRunner().invoke(main, [command, "--help"])
@@ -18,7 +18,7 @@ def test_help_names_every_command_and_each_has_its_own(command: str) -> None:
     assert own.stdout.startswith(f"Usage: main {command} ")
 
 
-@pytest.mark.parametrize("command", [[], ["user"], ["serve"]])
+@pytest.mark.parametrize("command", [[], ["user"], ["serve"], ["why"]])
 def test_help_has_examples(command: list[str]) -> None:
     help_text = CliRunner().invoke(main, [*command, "--help"]).stdout
     assert "Examples:\n    trouper " in help_text

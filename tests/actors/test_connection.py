@@ -237,7 +237,7 @@ async def test_login_client_leaves_while_it_is_looked_up_leaves_nothing() -> Non
 @pytest.mark.parametrize(
     ("said", "error"),
     [
-        ("<enable xmlns='urn:xmpp:sm:3'/>", "unsupported-stanza-type"),
+        ("<starttls xmlns='urn:ietf:params:xml:ns:xmpp-tls'/>", "unsupported-stanza-type"),
         ("<message><body></message>", "not-well-formed"),
         ("</stream:stream>", None),
     ],

@@ -75,7 +75,8 @@ async def test_successor_waits_for_the_same_outcome(autojump_clock: MockClock) -
 
 
 async def test_log_numbers_are_reserved_in_blocks_and_never_given_twice() -> None:
-    async with House().open() as house:
+    limits = {"offline_messages_max": 2 * SEQ_BLOCK}
+    async with House(limits=limits).open() as house:
         romeo = await house.log_in(f"{ROMEO}/orchard")
         rev = house.account(JULIET).rev
         for number in range(SEQ_BLOCK + 1):
@@ -85,7 +86,7 @@ async def test_log_numbers_are_reserved_in_blocks_and_never_given_twice() -> Non
         assert [record.seq for record in records] == list(range(1, SEQ_BLOCK + 2))
         user = house.account(JULIET)
         assert (user.log_reserved, user.rev) == (2 * SEQ_BLOCK, rev + 2)
-    later = House((), store=house.store)
+    later = House((), limits=limits, store=house.store)
     async with later.open():
         romeo = await later.log_in(f"{ROMEO}/orchard")
         romeo.send(f"<message to='{JULIET}'><body>after a restart</body></message>")

@@ -131,7 +131,7 @@ class Stage:
 EVERY_WAY = ListenSettings(c2s=(ANY, OTHER), c2s_tls=(ANY,), http=(ANY,), https=(ANY,))
 ONE_WAY = ListenSettings(c2s=(ANY,), c2s_tls=(), http=())
 ORDER = [
-    *("timers", "store", "registry", "users", "sessions", "jobs"),
+    *("timers", "store", "ledger_keeper", "registry", "users", "sessions", "jobs"),
     *("port_driver", "connections", "ops", "listeners"),
 ]
 
@@ -184,8 +184,8 @@ def test_tree_links_to_the_database_that_the_settings_name(monkeypatch: pytest.M
 @pytest.mark.parametrize(
     "path",
     [
-        *("/timers", "/store/batcher", "/store/database", "/registry", "/users", "/sessions", "/jobs"),
-        *("/port_driver", "/connections", "/ops/clerk", "/listeners/c2s:127.0.0.1:0"),
+        *("/timers", "/store/batcher", "/store/database", "/ledger_keeper", "/registry", "/users"),
+        *("/sessions", "/jobs", "/port_driver", "/connections", "/ops/clerk", "/listeners/c2s:127.0.0.1:0"),
     ],
 )
 async def test_death_reaches_nobody_else(monkeypatch: pytest.MonkeyPatch, path: str) -> None:

@@ -1,20 +1,25 @@
 """XEP-0160: what is kept for whom, how much of it, and that all of it arrives once and in order."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 import trio
 from trio.testing import MockClock
 
-from actors.modules.mod_offline import PAGE, is_worth_keeping
+from actors.modules.mod_offline import is_worth_keeping
+from actors.offline_queue import PAGE
 from actors.presence_messages import OwnPresence, Planned
 from protocols.stanza import Stanza, StanzaKind
+from store.log import Direction, LogRecord
 from store.memory.faults import Fault
+from store.writes import InsertRecord, ReplaceUser
 from supervision.exit_reason import Normal
 from supervision.runtime import Point
 from supervision.slot import Slot
 from tests.actors.house import House
 from tests.actors.house_client import Client, said
+from tests.actors.house_world import BEGINNING_MS
 
 HINT = "<{} xmlns='urn:xmpp:hints'/>"
 STATE = "<composing xmlns='http://jabber.org/protocol/chatstates'/>"
@@ -188,6 +193,36 @@ async def test_offline_message_that_waits_again_keeps_its_first_delay(autojump_c
         later = await house.log_in("juliet@localhost/later")
         later.send("<presence/>")
         assert await messages(later) == said(delivered("hi"))
+
+
+@pytest.mark.parametrize(
+    ("type", "content"), [("headline", "<body>hi</body>"), ("groupchat", "<body>hi</body>"), ("chat", STATE)]
+)
+async def test_offline_what_a_crash_left_and_means_nothing_any_more_is_dropped(
+    type: str, content: str
+) -> None:
+    """A session that had it in hand may be gone, and nobody had it kept."""
+    house = House()
+    for seq, (of_type, what) in enumerate([(type, content), ("chat", "<body>kept</body>")], 1):
+        data = f"<message from='romeo@localhost/x' to='juliet@localhost/y' type='{of_type}'>{what}</message>"
+        record = LogRecord(
+            owner="juliet@localhost",
+            seq=seq,
+            stanza_id=f"id{seq}",
+            peer="romeo@localhost/x",
+            direction=Direction.IN,
+            at_ms=BEGINNING_MS,
+            data=data.encode(),
+            pending=True,
+        )
+        house.store.commit([InsertRecord(record)])
+    house.store.commit([ReplaceUser(replace(house.account("juliet@localhost"), rev=2, log_reserved=2), 1)])
+    async with house.open():
+        juliet = await house.log_in("juliet@localhost/balcony")
+        juliet.send("<presence/>")
+        (heard,) = await messages(juliet)
+        assert "kept" in heard
+        assert pending(house) == 0
 
 
 # -- bounds and faults

@@ -63,6 +63,10 @@ class MessageFate(Enum):
     RESENT = "resent"
 
 
+_OF_ERRORS: Final = {MessageFate.REFUSED: MessageFate.REFUSED, MessageFate.DELIVERED: MessageFate.BOUNCED}
+"""What an event of an error means for the message that it answers."""
+
+
 @final
 class FateEvent(NamedTuple):
     """One thing that happened.
@@ -133,8 +137,8 @@ class FateLog:
     ) -> None:
         """Note what happened to a stanza; only messages are kept. For the arguments see `FateEvent`.
 
-        A message of type error is no message of its own: that it was delivered is how the one bounced that it
-        answers, and nothing else about it is kept.
+        A message of type error is no message of its own: that the server made it says that the one it answers
+        was refused, that it was delivered that this one bounced, and nothing else about it is kept.
         """
         if stanza.kind is not _MESSAGE:
             return
@@ -171,12 +175,22 @@ class FateLog:
         sender = "" if stanza.sender is None else cut(stanza.sender.full)
         to = "" if stanza.to is None else cut(stanza.to.full)
         if stanza.type == "error":
-            if fate is not MessageFate.DELIVERED:
+            if fate not in _OF_ERRORS:
                 return
-            fate, sender, to, detail = MessageFate.BOUNCED, to, sender, _condition(stanza.data)
+            fate, sender, to, detail = _OF_ERRORS[fate], to, sender, _condition(stanza.data)
         id_ = None if stanza.id is None else cut(stanza.id)
         at = "" if resource is None else resource.full
         self._append((self._now_ms(), fate.value, sender, to, id_, at, session, number, seq, detail))
+
+    def note_set_aside(self, stanza: Stanza, sender: JID | None, error: BaseException) -> None:
+        """Note that a message made an actor fail; from `sender`, where it says so nowhere itself."""
+        sender = stanza.sender or sender
+        if stanza.kind is not _MESSAGE or stanza.to is None or sender is None or stanza.type == "error":
+            return
+        detail = type(error).__name__
+        to, id_ = cut(stanza.to.full), None if stanza.id is None else cut(stanza.id)
+        fate = MessageFate.SET_ASIDE.value
+        self._append((self._now_ms(), fate, cut(sender.full), to, id_, "", None, None, None, detail))
 
     def note_acknowledged(self, resource: JID, session: str, up_to: int) -> None:
         """Note that a session's client has everything written to it up to this number of its stream."""

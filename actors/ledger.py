@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, final
 
+from actors.fates import MessageFate
 from store.errors import Conflict, ConflictKind
 from store.log import Direction, LogRecord, StanzaNumber
 from store.writes import InsertRecord, Refused
@@ -20,6 +21,7 @@ from store.writes import InsertRecord, Refused
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from actors.fates import FateLog
     from actors.store_access import StoreAccess
     from protocols.stanza import Stanza
     from store.log import OutboundNumber
@@ -46,6 +48,7 @@ class Books(NamedTuple):
     """
 
     store: StoreAccess
+    fates: FateLog
     away_seconds: float
     note: Callable[[object], None]
     now_ms: Callable[[], int]
@@ -238,6 +241,8 @@ class Ledger:
         parcel.seq = self.take_seq()
         self.owed[parcel.seq] = parcel
         self.books.in_flight[parcel] = None
+        assert parcel.stanza is not None
+        self.books.fates.note(MessageFate.QUEUED, parcel.stanza, seq=parcel.seq)
         if self.books.store.is_away_for(self.books.away_seconds):
             parcel.open()
         reply = self.books.store.log(InsertRecord(parcel.record()))
@@ -252,7 +257,9 @@ class Ledger:
         stanza, parcel.stanza = parcel.stanza, None
         assert stanza is not None
         parcel.is_committed = is_committed = _is_committed(reply)
-        if not is_committed:
+        if is_committed:
+            self.books.fates.note(MessageFate.LOGGED, stanza, seq=parcel.seq, detail=parcel.stanza_id)
+        else:
             self.books.note(RecordRefusedError(f"{self.bare_jid}, number {parcel.seq}: {_outcome(reply)}"))
         receipt = stanza.receipt
         if receipt is not None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from actors import routing
+from actors.fates import MessageFate
 from actors.ledger import Parcel, logged_parcel
 from actors.receipt import Receipt
 from actors.session_messages import AckDue, CloseStream, HandedOver, RosterKnown, SessionSaved
@@ -308,6 +309,11 @@ class Management:
         entry = outgoing.next()
         while entry is not None:
             outlet.append_stanza(entry.stanza)
+            if entry.stanza.kind is StanzaKind.MESSAGE:
+                number = outgoing.acked + len(outgoing.written)
+                self.server.fates.note(
+                    MessageFate.DELIVERED, entry.stanza, self.state.jid, stream.sm_id, number
+                )
             entry = outgoing.next()
         if not stream.has_asked and outgoing.written:
             if len(outgoing.written) >= ACK_EVERY:
@@ -330,7 +336,10 @@ class Management:
         stream = self.state.stream
         assert stream is not None
         stream.has_asked = False
-        self.let_go(stream, stream.outgoing.acknowledge(h))
+        handled = stream.outgoing.acknowledge(h)
+        if handled:
+            self.server.fates.note_acknowledged(self.state.jid, stream.sm_id, stream.outgoing.acked)
+        self.let_go(stream, handled)
 
     def let_go(self, stream: ManagedStream, handled: Sequence[Entry]) -> None:
         """The client has these."""
@@ -370,6 +379,8 @@ class Management:
         stream = self.state.stream
         if stream is None:
             got = [each for each in messages if self.state.outlet.append_stanza(each.stanza)]
+            for each in got:
+                self.server.fates.note(MessageFate.DELIVERED, each.stanza, self.state.jid, seq=each.seq)
             self._settle(got)
         elif not stream.incoming.is_journaled:
             for each in messages:

@@ -354,6 +354,8 @@ class Presence(Actor[PresenceMessage, PresenceEffect]):
         elif submitted is not None and submitted.message is message and submitted.outcomes.succeeded:
             effects = [effect for effect in submitted.effects if isinstance(effect, Answer)]
         self._state.forget_document()
+        if isinstance(message, Routed | PassOn):
+            self._server.fates.note_set_aside(message.stanza, None, error)
         super().set_aside(message, error)
         return (Planned(message, effects),)  # type: ignore[return-value]  # as in `decide`
 

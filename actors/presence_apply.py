@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final, final
 
 from actors import routing, subscription_rules
+from actors.fates import MessageFate
 from actors.presence_effects import (
     Answer,
     DropResource,
@@ -125,6 +126,8 @@ class PresenceApply:
                 state.user = user
             case KeepMessage(stanza):
                 state.note_kept(stanza.size)
+                stanza_id = cause.stanza_id if isinstance(cause, Routed) else None
+                self._server.fates.note(MessageFate.STORED, stanza, seq=state.kept_seq, detail=stanza_id)
             case NotePending(size):
                 state.pending = size
             case NoteResource(resource, session, presence, priority):
@@ -186,6 +189,7 @@ class PresenceApply:
             case Routed(stanza) | OwnPresence(stanza=stanza) | OwnSubscription(stanza) | PassOn(stanza):
                 answer = routing.refusal(stanza, error)
                 if answer is not None:
+                    self._server.fates.note(MessageFate.REFUSED, answer)
                     self._send(answer)
             case (
                 CreateAccount(reply=reply)

@@ -91,9 +91,10 @@ class PresenceCommit:
         origin = None
         if receipt is not None and receipt.sm_id:
             origin = StanzaNumber(receipt.sm_id, receipt.number)
+        state.kept_seq = ledger.take_seq()
         return LogRecord(
             owner=state.jid.bare,
-            seq=ledger.take_seq(),
+            seq=state.kept_seq,
             stanza_id=cause.stanza_id,
             peer="" if stanza.sender is None else stanza.sender.full,
             direction=Direction.IN,

@@ -57,6 +57,7 @@ class PresenceState:
         resources: The user's sessions by resource.
         interested: The resources that asked for the roster, in that order.
         pending: How much waits in the log, once that is known.
+        kept_seq: Under which number the last message was put into the offline queue.
         submitted: The message in hand, once what it changes has gone to the database.
     """
 
@@ -64,6 +65,7 @@ class PresenceState:
         "interested",
         "is_loaded",
         "jid",
+        "kept_seq",
         "passivation",
         "pending",
         "resources",
@@ -78,6 +80,7 @@ class PresenceState:
         self.resources: dict[str, OwnResource] = {}
         self.interested: dict[str, None] = {}
         self.pending: PendingSize | None = None
+        self.kept_seq: int | None = None
         self.submitted: Submission | None = None
         self.passivation: Timer | None = None
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, final
 
 from actors.directory import UserEntry
+from actors.fates import MessageFate
 from actors.ledger import Parcel
 from actors.session_messages import Deliver
 from protocols.conditions import StanzaCondition
@@ -209,6 +210,7 @@ def carry_out(server: Server, effect: RoutingEffect) -> None:
         case ToServer(stanza):
             server.hand_to_modules(stanza)
         case Back(stanza):
+            server.fates.note(MessageFate.REFUSED, stanza)
             send(server, stanza)
 
 
@@ -231,6 +233,7 @@ def send_back(server: Server, stanza: Stanza, error: StanzaError) -> None:
     """Answer the sender of a stanza with an error, where it may be answered."""
     answer = refusal(stanza, error)
     if answer is not None:
+        server.fates.note(MessageFate.REFUSED, answer)
         send(server, answer)
 
 

@@ -14,6 +14,7 @@ import trio
 from actors import routing
 from actors.accounts import Accounts
 from actors.directory import Directory
+from actors.fates import FateLog
 from actors.ledger import Books, Ledger
 from actors.module_host import ModuleHost
 from actors.port_driver import PortTable
@@ -92,7 +93,10 @@ class Server:
         self.registry: Ref[RegistryMessage] | None = None  # set by the registry itself
         self.ports = PortTable()
         self.store = StoreAccess(world.readers, limits.ledger_bytes_max)
-        self.books = Books(self.store, limits.store_away_seconds, note, world.now_ms, world.new_token, {})
+        self.fates = FateLog(limits.fates_max, world.now_ms)
+        self.books = Books(
+            self.store, self.fates, limits.store_away_seconds, note, world.now_ms, world.new_token, {}
+        )
         self.ledgers: dict[str, Ledger] = {}  # by account; those that have nothing to do are forgotten
         self.streams = Streams()
         self.is_journaled = settings.durability is Durability.JOURNALED

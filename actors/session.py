@@ -7,10 +7,11 @@ What a managed stream adds (XEP-0198) is in `managed_session` and `session_resum
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, NamedTuple, final
+from typing import TYPE_CHECKING, Final, final
 
 from actors import routing
 from actors.connection_messages import CloseConnection
+from actors.fates import MessageFate
 from actors.ledger import GATE
 from actors.managed_session import (
     ACK,
@@ -20,12 +21,22 @@ from actors.managed_session import (
     Count,
     Dealt,
     EnableStream,
-    ManagementEffect,
     Repeat,
     WriteNonza,
 )
 from actors.presence_messages import OwnPresence, OwnSubscription, PassOn
-from actors.routing import Back, RoutingEffect, ToServer, ToSession, ToUser
+from actors.routing import Back, ToServer, ToSession, ToUser
+from actors.session_effects import (
+    Accepted,
+    AskToClose,
+    End,
+    LoseConnection,
+    NoteDirected,
+    Remember,
+    Say,
+    SessionEffect,
+    ToPresence,
+)
 from actors.session_messages import (
     AckDue,
     CloseStream,
@@ -74,73 +85,6 @@ _AT_ONCE: Final = frozenset({StreamCondition.INVALID_FROM, StreamCondition.NOT_A
 _SUBSCRIPTION_TYPES: Final = frozenset({"subscribe", "subscribed", "unsubscribe", "unsubscribed"})
 _REQUEST_TYPES: Final = frozenset({"get", "set"})
 _IQ_TYPES: Final = frozenset({"get", "set", "result", "error"})
-
-
-@final
-class ToPresence(NamedTuple):
-    """For the presence actor of the session's own user; `stanza` is what is answered if it cannot take it."""
-
-    message: OwnMessage
-    stanza: Stanza
-
-
-@final
-class Say(NamedTuple):
-    """For the client itself, past the mailbox."""
-
-    stanza: Stanza
-
-
-@final
-class NoteDirected(NamedTuple):
-    """Directed presence has gone to this address, or been taken back."""
-
-    to: JID
-    is_available: bool
-
-
-@final
-class AskToClose(NamedTuple):
-    """The connection is to close the stream.
-
-    Its `StreamEnded` ends the session, behind all that the client has sent.
-    """
-
-    close: CloseStream
-
-
-@final
-class LoseConnection(NamedTuple):
-    """The stream is over; whether the session is, depends."""
-
-
-@final
-class Remember(NamedTuple):
-    """The client has said this of itself, or asked it."""
-
-    stanza: Stanza
-
-
-@final
-class End(NamedTuple):
-    """The session is over."""
-
-
-SessionEffect = (
-    RoutingEffect
-    | Deliver
-    | Say
-    | ToPresence
-    | NoteDirected
-    | AskToClose
-    | LoseConnection
-    | Remember
-    | End
-    | Drained
-    | Resume
-    | HibernationOver
-    | ManagementEffect
-)
 
 
 @final
@@ -196,8 +140,10 @@ class Session(Actor[SessionMessage, SessionEffect]):
         if state.stream is None:
             return self._from_bound(stamped(stanza, state.jid, state.lang), fault)
         count = self._management.receive(state.stream, stanza)
-        if isinstance(count, Repeat) or count.fate is not Fate.DONE:
-            return (count,)  # it was handled before, and the client does not know that
+        if isinstance(count, Repeat):
+            return (count,)  # it was handled before, and the client could not know that
+        if count.fate is not Fate.DONE:
+            return (count, Accepted(stamped(stanza, state.jid, state.lang), is_resent=True))
         effects = self._from_bound(stamped(stanza, state.jid, state.lang, count.receipt), fault)
         return (count, *effects) if count.receipt is None else (count, *effects, Dealt(count.receipt))
 
@@ -215,7 +161,7 @@ class Session(Actor[SessionMessage, SessionEffect]):
     def _message(self, stanza: Stanza) -> Sequence[SessionEffect]:
         if stanza.to is None:  # RFC 6120 §10.3.1
             stanza = addressed(stanza, self._state.jid.bare_jid)
-        return self._route(stanza)
+        return (Accepted(stanza), *self._route(stanza))
 
     def _route(self, stanza: Stanza) -> Sequence[SessionEffect]:
         """In order behind what the client's presence and subscriptions cause (RFC 6120 §10.1)."""
@@ -283,10 +229,17 @@ class Session(Actor[SessionMessage, SessionEffect]):
                 self._deliver(effect)
             elif isinstance(effect, ToSession):
                 routing.carry_out(self._server, effect)
+            elif isinstance(effect, Accepted):
+                self._accepted(effect)
             elif isinstance(effect, _MANAGEMENT):
                 self._management.apply(effect)
             else:
                 self._apply_rare(effect)
+
+    def _accepted(self, effect: Accepted) -> None:
+        stream, fate = self._state.stream, MessageFate.RESENT if effect.is_resent else MessageFate.ACCEPTED
+        sm_id, number = (None, None) if stream is None else (stream.sm_id, stream.incoming.received)
+        self._server.fates.note(fate, effect.stanza, session=sm_id, number=number)
 
     def _deliver(self, effect: Deliver) -> None:
         state, receipt = self._state, effect.stanza.receipt
@@ -298,6 +251,7 @@ class Session(Actor[SessionMessage, SessionEffect]):
             if not state.outlet.append_stanza(effect.stanza):
                 state.undelivered.append(effect)
                 return  # somebody else will deal with it
+            self._server.fates.note(MessageFate.DELIVERED, effect.stanza, state.jid)
         if receipt is not None:
             receipt.release()
 
@@ -336,6 +290,7 @@ class Session(Actor[SessionMessage, SessionEffect]):
                 self._say(answer)
 
     def _say(self, stanza: Stanza) -> None:
+        self._server.fates.note(MessageFate.REFUSED, stanza)
         if stanza.receipt is not None:
             stanza.receipt.hold()
         self._deliver(Deliver(stanza))
@@ -368,12 +323,14 @@ class Session(Actor[SessionMessage, SessionEffect]):
         if self._state.is_hibernating:
             self.stop(Normal())
 
-    def set_aside(self, message: SessionMessage, _error: BaseException) -> Sequence[SessionEffect]:
+    def set_aside(self, message: SessionMessage, error: BaseException) -> Sequence[SessionEffect]:
         """A stanza of the client's that kills is answered.
 
         One for the client is delivered past everything. What concerns the stream itself is tried once more:
         without it the client could not go on.
         """
+        if isinstance(message, FromClient | Deliver):
+            self._server.fates.note_set_aside(message.stanza, self._state.jid, error)
         match message:
             case FromClient(stanza, via):
                 return self._set_aside_from_client(stanza) if via == self._state.via else ()

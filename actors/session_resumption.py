@@ -185,7 +185,7 @@ class Resumption(Management):
         self.slot.ref.monitor(message.connection, SessionDown)
         message.reply.set(ResumeAccepted(state.jid, self.slot.ref, via))
         message.connection.monitor(self.slot.ref, lambda _reason: StreamEnded(via, is_clean=False))
-        self.let_go(stream, stream.outgoing.acknowledge(message.h))
+        self._acknowledged(message.h)
         stream.outgoing.rewind()
         stream.told = stream.h
         stream.incoming.resumed(stream.told)
@@ -214,6 +214,7 @@ def give_back(server: Server, state: SessionState, has_others: Callable[[Stanza]
     if stream is None or stream.is_left:
         return
     server.store.cast(DropSession(stream.sm_id))
+    server.fates.note_returned(state.jid, stream.sm_id)
     stamp = timestamp(stream.hibernated_ms or server.world.now_ms())
     for entry in stream.outgoing.entries():
         if entry.stanza.kind is not StanzaKind.PRESENCE:

@@ -13,7 +13,6 @@ from typing import Any, Final, NoReturn, final
 import trio
 
 from actors.blocking import PoolFullError
-from actors.fates import FateLog
 from actors.server import Server
 from ops.accounts import account_name
 from ops.control import control_address
@@ -58,10 +57,9 @@ Handler = Callable[["Control", Request], Awaitable[object]]
 class Control:
     """What the handlers need."""
 
-    def __init__(self, server: Server, status: Status, fates: FateLog, faults: Faults | None = None) -> None:
+    def __init__(self, server: Server, status: Status, faults: Faults | None = None) -> None:
         self.server = server
         self.status = status
-        self.fates = fates
         self._faults = faults
         self.root: Slot[Any] | None = None
 
@@ -142,7 +140,7 @@ async def _why(control: Control, request: Request) -> object:
         raise Refusal(f"why needs count, a number from 1 to {MESSAGES_MAX}")
     if message is not None:
         message = request.text("message")
-    return await why(control.server, control.fates, account, message, count)
+    return await why(control.server, control.server.fates, account, message, count)
 
 
 async def _fault(control: Control, request: Request) -> object:

@@ -16,7 +16,6 @@ from typing import Final
 import trio
 from structlog.typing import FilteringBoundLogger
 
-from actors.fates import FateLog
 from actors.server import Server
 from actors.settings import LogLevel, LogSettings
 from actors.tree import root_spec
@@ -72,8 +71,7 @@ async def _run(
     )
     runtime = Runtime(report=reporter.report)
     faults = Faults(runtime) if with_faults else None
-    fates = FateLog(settings.limits.fates_max, world.now_ms)
-    control = Control(server, Status(server, reporter, version("trouper")), fates, faults)
+    control = Control(server, Status(server, reporter, version("trouper")), faults)
     ops = [control_spec(control, settings.data_dir)]
     tree = Tree(root_spec(server, logger.info, ops), runtime)
     async with trio.open_nursery() as nursery:

@@ -73,10 +73,9 @@ async def office(
         server = house.server
         logger = make_logger(LogSettings(), io.StringIO())
         status = Status(server, Reporter(logger), "1.2.3")
-        fates = FateLog(house.settings.limits.fates_max, server.world.now_ms)
-        control = Control(server, status, fates, Faults(house.runtime) if with_faults else None)
+        control = Control(server, status, Faults(house.runtime) if with_faults else None)
         await house.tree.root.ref.call(lambda reply: StartChild(control_spec(control, data_dir), reply))
-        yield Office(house, data_dir, fates)
+        yield Office(house, data_dir, server.fates)
 
 
 # -- accounts

@@ -146,12 +146,20 @@ def test_error_delivered_is_how_its_message_bounced() -> None:
 
 @pytest.mark.parametrize(
     "fate",
-    [MessageFate.ACCEPTED, MessageFate.QUEUED, MessageFate.LOGGED, MessageFate.RETURNED, MessageFate.REFUSED],
+    [MessageFate.ACCEPTED, MessageFate.QUEUED, MessageFate.LOGGED, MessageFate.RETURNED],
 )
-def test_error_has_no_fate_but_its_delivery(fate: MessageFate) -> None:
+def test_error_has_no_fate_but_its_making_and_delivery(fate: MessageFate) -> None:
     log = new_log()
     log.note(fate, build_error(chat(), StanzaError(StanzaCondition.GONE)))
     assert kept(log) == []
+
+
+def test_error_that_the_server_makes_says_that_its_message_was_refused() -> None:
+    log = new_log()
+    log.note(MessageFate.REFUSED, build_error(chat(), StanzaError(StanzaCondition.GONE)))
+    (event,) = kept(log)
+    assert (event.fate, event.sender, event.to) == (MessageFate.REFUSED, ROMEO.full, JULIET.full)
+    assert (event.id, event.detail) == ("m1", "gone")
 
 
 STANZAS = "urn:ietf:params:xml:ns:xmpp-stanzas"

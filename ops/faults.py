@@ -8,19 +8,17 @@ import os
 import signal
 from collections import Counter, deque
 from collections.abc import Callable, Mapping
-from enum import Enum
 from itertools import islice
 from typing import Any, Final, NamedTuple, final
 
 from actors.store_link import EngineState
-from actors.store_points import StorePoint
 from ops.control_protocol import Refusal
 from supervision.report import ChildStarted, Report
 from supervision.runtime import KillHere, Point, Runtime
 from supervision.slot import Slot
 from supervision.tree import find, walk
 
-POINTS: Final[Mapping[str, Enum]] = {point.value: point for point in (*Point, *StorePoint)}
+POINTS: Final = {point.value: point for point in Point}
 AT_REST: Final = "rest"
 
 _HANDLING: Final = ("before decide", "after decide", "in apply")
@@ -59,7 +57,7 @@ class Armed(NamedTuple):
 
     kind: str
     paths: tuple[str, ...]
-    point: Enum
+    point: Point
     match: str
 
 

@@ -39,9 +39,11 @@ class Command(Enum):
       "messages": [{"from", "to", "id", "stanza_id",
       "waits": {"seq", "since_ms", "owed_to": [JID or null], "is_acknowledged"} or null,
       "events": [{"at_ms", "fate" and, if any, "resource", "is_managed", "number", "seq", "detail"}]}]}
-    - `fault` (kind, at, match): {"killed"}; only if the server was started with `--faults`, as are these two
+    - `fault` (kind, at, match, pick: which of those that match, or null for all): {"killed"}; only if the
+      server was started with `--faults`, as are these two
     - `fault.disarm`: {"disarmed"}
-    - `fault.count`: {"happened": {name: number}}
+    - `fault.count` (after: a number from an answer before, or none): {"happened": {name: number},
+      "recoveries": [[kind, seconds]], "next": a number}
     """
 
     USER_ADD = "user.add"
@@ -71,6 +73,17 @@ class Request(NamedTuple):
         value = self.arguments.get(name)
         if not isinstance(value, str):
             raise Refusal(f"{self.command.value} needs {name}, a text")
+        return value
+
+    def number(self, name: str) -> int:
+        """Returns an argument that must be a whole number.
+
+        Raises:
+            Refusal: It is missing, or is none.
+        """
+        value = self.arguments.get(name)
+        if not isinstance(value, int):
+            raise Refusal(f"{self.command.value} needs {name}, a whole number")
         return value
 
 

@@ -146,15 +146,21 @@ async def _why(control: Control, request: Request) -> object:
 async def _fault(control: Control, request: Request) -> object:
     assert control.root is not None
     kind, at, match = (request.text(name) for name in ("kind", "at", "match"))
-    return {"killed": control.faults.make(control.root, kind, at, match)}
+    pick = request.arguments.get("pick")
+    killed = control.faults.make(
+        control.root, kind, at, match, None if pick is None else request.number("pick")
+    )
+    return {"killed": killed}
 
 
 async def _disarm(control: Control, _request: Request) -> object:
     return {"disarmed": control.faults.disarm()}
 
 
-async def _count_faults(control: Control, _request: Request) -> object:
-    return {"happened": dict(control.faults.happened)}
+async def _count_faults(control: Control, request: Request) -> object:
+    after = request.number("after") if "after" in request.arguments else 0
+    recoveries, following = control.faults.recoveries(after)
+    return {"happened": dict(control.faults.happened), "recoveries": recoveries, "next": following}
 
 
 def _as_object(node: NodeSnapshot) -> dict[str, object]:

@@ -74,7 +74,10 @@ BANS: Final = {
         ("trio.SocketStream", "trio.SSLStream", "trio.open_tcp_*", "trio.serve_*", "trio.open_ssl_*"),
         FOLDERS,
         "Sockets are non-blocking and waited for by the port driver; Trio's streams cost more than the rest.",
-        {"ops/control_server.py": "a few questions a day from the command line, not traffic"},
+        {
+            "ops/control_server.py": "a few questions a day from the command line, not traffic",
+            "ops/chaos/wire.py": "is a client, not the server",
+        },
     ),
     "asyncio": Ban(("asyncio.*",), FOLDERS, "This server runs on Trio."),
     "exit": Ban(

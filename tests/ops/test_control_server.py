@@ -237,7 +237,12 @@ async def test_fault_is_made_armed_counted_and_disarmed(tmp_path: Path) -> None:
         assert await desk.ask(Command.FAULT, kind="registry", at="rest", match="") == {"killed": 1}
         assert await desk.ask(Command.FAULT, kind="batcher", at="in apply", match="") == {"killed": 0}
         assert await desk.ask(Command.FAULT_DISARM) == {"disarmed": 1}
-        assert await desk.ask(Command.FAULT_COUNT) == {"happened": {"registry at rest": 1}}
+        count: Any = await desk.ask(Command.FAULT_COUNT)
+        ((kind, seconds),) = count["recoveries"]
+        assert (count["happened"], kind, count["next"]) == ({"registry at rest": 1}, "registry", 1)
+        assert seconds >= 0
+        count = await desk.ask(Command.FAULT_COUNT, after=1)
+        assert (count["recoveries"], count["next"]) == ([], 1)
         with pytest.raises(Refusal, match="fault needs match, a text"):
             await desk.ask(Command.FAULT, kind="registry", at="rest")
         assert [type(report) for report in desk.house.forgive()] == [ChildTerminated]

@@ -5,7 +5,7 @@ import trio
 
 from actors.registry import Count
 from ops.control_protocol import Refusal
-from ops.faults import DATABASE_PROCESS, KINDS, Faults
+from ops.faults import DATABASE_PROCESS, KINDS, SERVER_PROCESS, Faults, kind_of
 from supervision.reply import ActorCrashed
 from supervision.report import ChildTerminated, MessageSetAside
 from supervision.slot import Slot
@@ -139,8 +139,62 @@ async def test_make_database_process_where_there_is_none_kills_nothing() -> None
 async def test_kinds_name_what_is_in_the_tree(kind: str) -> None:
     async with House().open() as house:
         await house.appear(ROMEO)
-        if not KINDS[kind].endswith("/"):
-            assert find(root(house), KINDS[kind]) is not None
+        if not KINDS[kind].path.endswith("/"):
+            assert find(root(house), KINDS[kind].path) is not None
         assert Faults(house.runtime).make(root(house), kind, "rest", "") == 1
         await house.settle()
-        assert all(path.startswith(KINDS[kind]) for path in deaths(house))
+        assert all(path.startswith(KINDS[kind].path) for path in deaths(house))
+
+
+async def test_make_at_rest_with_a_pick_kills_one_of_those_that_match() -> None:
+    async with House().open() as house:
+        faults = Faults(house.runtime)
+        for jid in (ROMEO, JULIET):
+            await house.appear(jid)
+        died = []
+        for pick in (0, 1, 2):
+            assert faults.make(root(house), "session", "rest", "", pick) == 1
+            await house.settle()
+            died += deaths(house)
+        assert died[0] == died[2] != died[1]
+        assert faults.make(root(house), "session", "rest", "nurse@", 0) == 0
+
+
+async def test_make_server_process_at_a_point_ends_the_process_with_a_message_in_hand() -> None:
+    async with House().open() as house:
+        ends: list[object] = []
+        faults = Faults(house.runtime, lambda: ends.append(None))
+        faults.make(root(house), SERVER_PROCESS, "before decide", "")
+        assert house.server.registry is not None
+        await house.server.registry.call(Count)  # no stanza in hand there
+        assert not ends
+        await house.appear(ROMEO)
+        assert len(ends) == 1
+        assert faults.happened == {"server process before decide": 1}
+        assert deaths(house)  # in the house it goes on, as a kill of the actor
+
+
+async def test_make_server_process_at_rest_ends_the_process() -> None:
+    async with House().open() as house:
+        ends: list[object] = []
+        assert Faults(house.runtime, lambda: ends.append(None)).make(root(house), SERVER_PROCESS, "rest", "")
+        assert len(ends) == 1
+
+
+async def test_recoveries_tell_what_is_there_again_since_last_asked() -> None:
+    async with House().open() as house:
+        faults = Faults(house.runtime)
+        assert faults.recoveries(0) == ((), 0)
+        faults.make(root(house), "registry", "rest", "")
+        await house.settle()
+        (recovery,), following = faults.recoveries(0)
+        assert recovery.kind == "registry"
+        assert faults.recoveries(following) == ((), 1)
+        assert deaths(house) == ["/registry"]  # reports are handed on
+
+
+@pytest.mark.parametrize(
+    ("path", "kind"), [("/sessions/a@b/c", "session"), ("/store/batcher", "batcher"), ("/timers", None)]
+)
+def test_kind_of_tells_by_the_path(path: str, kind: str | None) -> None:
+    assert kind_of(path) == kind

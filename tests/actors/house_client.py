@@ -56,7 +56,7 @@ class Client:
         self.error: str | None = None
         self.is_open = True
         self._settle = settle
-        self._others: list[ElementReceived] = []  # features, SASL
+        self._others: list[ElementReceived] = []  # features, SASL, stream management
         self._news = trio.Event()
         self._stream = XMLStream(StreamLimits(), NameBudget(frozenset(), 1_000))
         self._stream.authenticated()
@@ -160,6 +160,11 @@ class Client:
             assert self.is_open, f"sent away with {self.error}"
             await self._news.wait()
         return self._others.pop(0)
+
+    def take_others(self) -> list[ElementReceived]:
+        """What it has heard since the last time besides stanzas."""
+        heard, self._others = self._others, []
+        return heard
 
     def hang_up(self) -> None:
         """Vanish without a word."""

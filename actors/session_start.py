@@ -144,7 +144,7 @@ def _stream_closed(server: Server, state: SessionState, stream: ManagedStream) -
     if stream.is_left:
         server.streams.leave(stream.sm_id, state.jid)
     else:
-        server.streams.remove(stream.sm_id, state.jid.bare, stream.h)
+        server.streams.remove(stream.sm_id, state.jid.bare, stream.incoming.done)
     if stream.resuming is not None:
         stream.resuming.reply.set(ResumeRefused(StanzaCondition.ITEM_NOT_FOUND, stream.h))
 

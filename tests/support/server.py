@@ -10,6 +10,7 @@ import itertools
 import json
 import os
 import re
+import select
 import signal
 import ssl
 import subprocess
@@ -33,6 +34,8 @@ STOP_SECONDS_MAX: Final = 30.0
 
 _LINES_MAX: Final = 20_000
 _TROUPER: Final = Path(sys.executable).with_name("trouper")
+
+WAYS: Final = ("c2s", "c2s_tls", "http")
 
 CONFIGURATION: Final = """\
 domain = "localhost"
@@ -126,9 +129,14 @@ class RunningServer:
         self.folder = folder
         self.data_dir = folder / "data"
         self.config = folder / "trouper.toml"
-        self.config.write_text(CONFIGURATION, encoding="utf-8")
+        self.flags = flags
+        self.ports: Mapping[str, int] = {}
+        self._start()
+
+    def _start(self) -> None:
+        self.config.write_text(_configuration(self.ports), encoding="utf-8")
         self.process = subprocess.Popen(
-            [_TROUPER, "serve", "--config", self.config, *flags],
+            [_TROUPER, "serve", "--config", self.config, *self.flags],
             stdin=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
             env={**os.environ, "NO_COLOR": "1"},
@@ -142,10 +150,25 @@ class RunningServer:
             raise
         self.ports = _ports(ready)
 
+    def restart(self, *flags: str) -> None:
+        """Start it again on the same directory and ports, with other flags if there are any.
+
+        It has ended, one way or the other: by `stop`, `kill` or `kill_with_database`.
+        """
+        self.flags = flags or self.flags
+        self._start()
+
     @property
     def pid(self) -> int:
         """Of the server itself; the database is a child of it."""
         return self.process.pid
+
+    @property
+    def database_pid(self) -> int:
+        """Of the database that the server has started."""
+        children = Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text(encoding="ascii")
+        (engine,) = children.split()
+        return int(engine)
 
     @cache  # noqa: B019 - one per server, and servers live as long as the run
     def client_context(self) -> ssl.SSLContext:
@@ -193,6 +216,25 @@ class RunningServer:
         self.process.kill()
         self.process.wait()
         self.log.close()
+
+    def kill_with_database(self) -> None:
+        """End it and its database at the same moment, as when power fails; returns when both are gone."""
+        database = os.pidfd_open(self.database_pid)
+        try:
+            signal.pidfd_send_signal(database, signal.SIGKILL)
+            self.kill()
+            ended, _, _ = select.select([database], [], [], STOP_SECONDS_MAX)
+        finally:
+            os.close(database)
+        assert ended, "the database did not die"
+
+
+def _configuration(ports: Mapping[str, int]) -> str:
+    """The same with the ports that are known, for a server that is started again."""
+    text = CONFIGURATION
+    for way in WAYS:
+        text = text.replace(f'\n{way} = ["127.0.0.1:0"]', f'\n{way} = ["127.0.0.1:{ports.get(way, 0)}"]')
+    return text
 
 
 def _ports(ready: str) -> Mapping[str, int]:

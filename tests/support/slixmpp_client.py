@@ -78,6 +78,7 @@ class Client(ClientXMPP):
         resource: What to bind; the server chooses where it is empty.
         mechanism: The SASL mechanism to insist on, if any.
         way: Which of the server's ports: `c2s` with STARTTLS, or `c2s_tls`.
+        managed: Whether its own stream management is on.
     """
 
     def __init__(
@@ -88,6 +89,7 @@ class Client(ClientXMPP):
         *,
         mechanism: str | None = None,
         way: str = "c2s",
+        managed: bool = False,
     ) -> None:
         jid = JID(account.jid)
         if resource:
@@ -99,6 +101,9 @@ class Client(ClientXMPP):
         self.auto_subscribe = False
         for plugin in _PLUGINS:
             self.register_plugin(plugin)
+        if managed:
+            self.register_plugin("xep_0198")
+        self._ready = "sm_enabled" if managed else "session_start"
         self._port = server.ports[way]
         self._kept: list[StanzaBase] = []
         self._news = asyncio.Condition()
@@ -144,7 +149,7 @@ class Client(ClientXMPP):
             if not done.done():
                 done.set_result(refusal)
 
-        self.add_event_handler("session_start", lambda _event: tell(None))
+        self.add_event_handler(self._ready, lambda _event: tell(None))
         self.add_event_handler("failed_auth", lambda failure: tell(failure["condition"]))
         self.add_event_handler("disconnected", lambda reason: tell(f"disconnected: {reason}"))
         self.connect("127.0.0.1", self._port)
@@ -166,6 +171,20 @@ class Client(ClientXMPP):
     def break_off(self) -> None:
         """Lose the connection without a word."""
         self.abort()
+
+    async def come_back(self) -> None:
+        """Connect again and have the session resumed; fails if a new one begins instead."""
+        done: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+
+        def tell(what: str) -> None:
+            if not done.done():
+                done.set_result(what)
+
+        for event in ("session_resumed", "sm_failed", "session_start", "failed_auth"):
+            self.add_event_handler(event, lambda _event, what=event: tell(what), disposable=True)
+        self.ended.clear()
+        self.connect("127.0.0.1", self._port)
+        assert await asyncio.wait_for(done, SECONDS_MAX) == "session_resumed"
 
     async def wait_ended(self) -> None:
         """Wait until the connection is gone."""
@@ -296,9 +315,10 @@ async def connected(
     *,
     mechanism: str | None = None,
     way: str = "c2s",
+    managed: bool = False,
 ) -> AsyncIterator[Client]:
     """A client that has bound a resource and has not sent presence."""
-    client = Client(server, account, resource, mechanism=mechanism, way=way)
+    client = Client(server, account, resource, mechanism=mechanism, way=way, managed=managed)
     try:
         await client.log_in()
         client.forget()
@@ -309,10 +329,10 @@ async def connected(
 
 @asynccontextmanager
 async def online(
-    server: RunningServer, account: Account, resource: str = "", *, priority: int = 0
+    server: RunningServer, account: Account, resource: str = "", *, priority: int = 0, managed: bool = False
 ) -> AsyncIterator[Client]:
     """A client that has asked for its roster and is available."""
-    async with connected(server, account, resource) as client:
+    async with connected(server, account, resource, managed=managed) as client:
         await client.roster_items()
         await client.become_available(priority)
         yield client

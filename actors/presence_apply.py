@@ -135,13 +135,22 @@ class PresenceApply:
             case DropResource(resource):
                 state.drop(resource)
             case NoteInterested():
-                sender = cause.stanza.sender if isinstance(cause, Routed) else None
-                if sender is not None and sender.resourcepart in state.resources:
-                    state.interested[sender.resourcepart] = None
+                self._note_interested(cause)
             case RemoveAccount():
                 self._remove_account()
             case _:
                 raise AssertionError(f"nobody carries out {effect}")
+
+    def _note_interested(self, cause: PresenceMessage) -> None:
+        """Behind the answer, so that the session knows which stanza brings its client up to date."""
+        state = self._state
+        sender = cause.stanza.sender if isinstance(cause, Routed) else None
+        own = None if sender is None else state.resources.get(sender.resourcepart or "")
+        if sender is None or sender.resourcepart is None or own is None:
+            return
+        state.interested[sender.resourcepart] = None
+        if state.user is not None:
+            own.session.cast(RosterKnown(state.user.roster_version))
 
     def _send(self, stanza: Stanza) -> None:
         """To a session of this very user without queueing behind what others have for it."""

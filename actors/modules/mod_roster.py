@@ -58,12 +58,12 @@ def _get(context: AccountContext, request: Request) -> Sequence[AccountEffect]:
     user = context.user
     changes = _changes(user, request.payload.get("ver"))
     if changes is None:
-        return (NoteInterested(), Answer(roster_xml(user.roster_version, map(item_xml, user.roster))))
+        return (Answer(roster_xml(user.roster_version, map(item_xml, user.roster))), NoteInterested())
     pushes = [
         Send(build_push(request.asker, context.new_token(), roster_xml(version, [item])))
         for version, item in changes
     ]
-    return (NoteInterested(), Answer(), *pushes)
+    return (Answer(), *pushes, NoteInterested())
 
 
 def _changes(user: User, known: str | None) -> list[tuple[int, str]] | None:

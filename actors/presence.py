@@ -31,6 +31,7 @@ from actors.presence_effects import (
     SendToSession,
     SetReply,
     TellRoster,
+    TryLater,
 )
 from actors.presence_load import load
 from actors.presence_messages import (
@@ -80,6 +81,9 @@ IDLE_SECONDS: Final = 60.0
 MESSAGES_MAX: Final = 5_000
 """Messages that may wait; a log-in with a thousand contacts brings as many probes at once."""
 
+RESUME_TRIES_MAX: Final = 15
+"""So many seconds a client that would resume a session from the database is kept waiting for that."""
+
 _STORE_AWAY: Final = StanzaError(
     StanzaCondition.RESOURCE_CONSTRAINT, "the database is away; try again in a moment"
 )
@@ -104,7 +108,7 @@ class Presence(Actor[PresenceMessage, PresenceEffect]):
         assert isinstance(slot.state, PresenceState)
         self._state = slot.state
         self._commit = PresenceCommit(server, slot.state)
-        self._effects = PresenceApply(server, slot.state, slot.ref)
+        self._effects = PresenceApply(server, slot.state, slot)
 
     async def init(self) -> None:
         """See to it that an actor with nothing to do goes to sleep, whatever becomes of its first message."""
@@ -211,6 +215,8 @@ class Presence(Actor[PresenceMessage, PresenceEffect]):
             case ReserveNumbers():
                 self._server.ledger_of(self._state.jid).is_refilling = False  # to be asked for again
                 return []
+            case ResumeStored(tries=tries) if tries < RESUME_TRIES_MAX:
+                return [TryLater(message._replace(tries=tries + 1))]
             case _:
                 return [Refuse(_STORE_AWAY)]
 
@@ -346,8 +352,10 @@ class Presence(Actor[PresenceMessage, PresenceEffect]):
         effects: list[PresenceEffect] = [Refuse(StanzaError(StanzaCondition.INTERNAL_SERVER_ERROR))]
         if isinstance(message, ReserveNumbers):
             self._server.ledger_of(self._state.jid).is_refilling = False
-        if isinstance(message, ResumeStored | SessionResumed) and not message.is_retry:
-            self.ref.tell(message._replace(is_retry=True))  # a client waits for that, or would be left behind
+        if isinstance(message, ResumeStored) and message.tries < RESUME_TRIES_MAX:
+            return (Planned(message, [TryLater(message._replace(tries=message.tries + 1))]),)  # type: ignore[return-value]  # as in `decide`
+        if isinstance(message, SessionResumed) and not message.is_retry:
+            self.ref.tell(message._replace(is_retry=True))  # its client would be left behind
             return ()
         if isinstance(message, SessionEnded) and message.jid.resourcepart is not None:
             effects = [DropResource(message.jid.resourcepart), Publish()]

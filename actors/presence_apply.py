@@ -30,6 +30,7 @@ from actors.presence_effects import (
     SetReply,
     TellLoggedOut,
     TellRoster,
+    TryLater,
 )
 from actors.presence_messages import (
     CreateAccount,
@@ -62,7 +63,10 @@ from store.writes import SETTLED_RECORDS_MAX, SettleRecords
 
 if TYPE_CHECKING:
     from actors.server import Server
-    from supervision.ref import Ref
+    from supervision.slot import Slot
+
+RETRY_SECONDS: Final = 1.0
+"""Before a message is taken up again for which the database was away."""
 
 _NO_ACCOUNT: Final = StanzaError(StanzaCondition.SERVICE_UNAVAILABLE)
 
@@ -71,10 +75,10 @@ _NO_ACCOUNT: Final = StanzaError(StanzaCondition.SERVICE_UNAVAILABLE)
 class PresenceApply:
     """One for each incarnation."""
 
-    def __init__(self, server: Server, state: PresenceState, ref: Ref[PresenceMessage]) -> None:
+    def __init__(self, server: Server, state: PresenceState, slot: Slot[PresenceMessage]) -> None:
         self._server = server
         self._state = state
-        self._ref = ref
+        self._slot = slot
 
     def apply(self, effect: PresenceEffect, cause: PresenceMessage) -> None:
         """Carry out one effect of a message."""
@@ -94,17 +98,17 @@ class PresenceApply:
             case PushRoster(payload):
                 self._push(payload)
             case TellLoggedOut(status):
-                self._ref.tell(LoggedOut(self._server.world.now_ms(), status))
+                self._slot.ref.tell(LoggedOut(self._server.world.now_ms(), status))
             case SetReply(reply, value):
                 reply.set(value)
             case Publish():
                 self._server.directory.publish(self._state.jid.bare, self._state.priorities)
-            case HandOver() | DropWaiting() | PassResume() | TellRoster():
+            case HandOver() | DropWaiting() | PassResume() | TryLater() | TellRoster():
                 self._apply_to_session(effect)
             case _:
                 self._note(effect, cause)
 
-    def _apply_to_session(self, effect: HandOver | DropWaiting | PassResume | TellRoster) -> None:
+    def _apply_to_session(self, effect: HandOver | DropWaiting | PassResume | TryLater | TellRoster) -> None:
         """Those by which a session gets what it missed."""
         match effect:
             case HandOver():
@@ -113,6 +117,8 @@ class PresenceApply:
                 self._drop_waiting(seqs)
             case PassResume():
                 self._pass_resume(effect)
+            case TryLater(message):
+                self._slot.send_after(RETRY_SECONDS, message)
             case TellRoster(resource, version):
                 self._tell_roster(resource, version)
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, final
 
 if TYPE_CHECKING:
     from actors.offline_queue import Waiting
+    from actors.presence_messages import ResumeStored
     from actors.presence_state import PendingSize
     from actors.session_messages import Resume
     from protocols.errors import StanzaError
@@ -156,6 +157,13 @@ class PassResume(NamedTuple):
 
 
 @final
+class TryLater(NamedTuple):
+    """Take this message up again in a while."""
+
+    message: ResumeStored
+
+
+@final
 class TellRoster(NamedTuple):
     """Tell a resource what has changed in the roster since this version, as pushes."""
 
@@ -195,5 +203,6 @@ PresenceEffect = (
     | TellLoggedOut
     | SetReply
     | PassResume
+    | TryLater
     | TellRoster
 )

@@ -134,7 +134,7 @@ class ResumeStored(NamedTuple):
     sm_id: str
     resume: Resume
     reply: Reply[ResumeOutcome]
-    is_retry: bool = False
+    tries: int = 0
 
 
 @final

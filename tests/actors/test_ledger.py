@@ -9,6 +9,7 @@ import pytest
 import trio
 from trio.testing import MockClock
 
+from actors.fates import FateLog
 from actors.ledger import GATE, SEQ_LOW, Books, Ledger, Parcel, RecordRefusedError, logged_parcel
 from actors.receipt import Receipt
 from protocols.jid import parse_jid
@@ -37,7 +38,15 @@ class Clerk:
         self.refills = 0
         self.incoming = Incoming(is_journaled=True)
         self.tokens = 0
-        books = Books(desk.access, AWAY_SECONDS, self.notes.append, lambda: 1_000, self._new_token, {})
+        books = Books(
+            desk.access,
+            FateLog(0, lambda: 0),
+            AWAY_SECONDS,
+            self.notes.append,
+            lambda: 1_000,
+            self._new_token,
+            {},
+        )
         self.ledger = Ledger(OWNER, books, self._refill)
 
     def _new_token(self) -> str:

@@ -30,6 +30,7 @@ STOP_SECONDS_MAX: Final = 30.0
 _POLL_SECONDS: Final = 0.02
 LOG_LINES_SHOWN: Final = 20
 READY: Final = b"trouper ready"
+PROGRAM: Final = (sys.executable, "-m", "ops")
 
 _CONFIGURATION: Final = """\
 domain = "localhost"
@@ -84,8 +85,9 @@ class OwnProcess:
         starts: How often it has been started.
     """
 
-    def __init__(self, folder: Path, overrides: Sequence[str] = ()) -> None:
+    def __init__(self, folder: Path, overrides: Sequence[str] = (), program: Sequence[str] = PROGRAM) -> None:
         self._folder = folder
+        self._program = program
         self._overrides = [f"--set={each}" for each in overrides]
         self._process: subprocess.Popen[bytes] | None = None
         self.starts = 0
@@ -108,7 +110,7 @@ class OwnProcess:
         """
         begins_at = self.log.stat().st_size if self.log.exists() else 0
         config = str(self._folder / "trouper.toml")
-        command = [sys.executable, "-m", "ops", "serve", "--config", config, "--faults", *self._overrides]
+        command = [*self._program, "serve", "--config", config, "--faults", *self._overrides]
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(  # noqa: ASYNC220 - Trio's would be waited for by its nursery
                 command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
@@ -194,8 +196,15 @@ def _go_on(engine: int) -> None:
 
 
 @asynccontextmanager
-async def own_server(folder: Path, overrides: Sequence[str] = ()) -> AsyncIterator[Target]:
+async def own_server(
+    folder: Path, overrides: Sequence[str] = (), program: Sequence[str] = PROGRAM
+) -> AsyncIterator[Target]:
     """A server of our own, with its files in a folder; ended in the end.
+
+    Args:
+        folder: Where its files lie.
+        overrides: Settings of its own.
+        program: The command line's program; tests have others.
 
     Raises:
         Unusable: It does not start.
@@ -203,7 +212,7 @@ async def own_server(folder: Path, overrides: Sequence[str] = ()) -> AsyncIterat
     with _free_ports(len(Way)) as ports:
         listen = dict(zip((way.value for way in Way), ports, strict=True))
     (folder / "trouper.toml").write_text(_CONFIGURATION.format(**listen), encoding="utf-8")
-    process = OwnProcess(folder, overrides)
+    process = OwnProcess(folder, overrides, program)
     try:
         await process.start()
         context = _trusting(folder / "server.crt")

@@ -31,7 +31,9 @@ LAYERS: Final = {
     ),
     "ops": Layer(
         frozenset(FOLDERS),
-        frozenset({"click", "cryptography", "idna", "pydantic", "pydantic_core", "structlog", "trio"}),
+        frozenset(
+            {"click", "cryptography", "idna", "pydantic", "pydantic_core", "structlog", "trio", "wsproto"}
+        ),
     ),
 }
 
@@ -51,6 +53,7 @@ ONLY_IN: Final = {
     "gridfs": "store/mongo/",
     "pymongo": "store/mongo/",
     "trio_websocket": "actors/transport.py",
+    "wsproto": "ops/chaos/wire.py",
 }
 
 

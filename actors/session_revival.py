@@ -61,7 +61,7 @@ def revive(
     epochs = [
         place.epoch for each in pending.values() for place in each.outbound if place.session == record.sm_id
     ]
-    stream.outgoing = Outgoing(record.base, max(epochs, default=record.epoch))
+    stream.outgoing = Outgoing(record.base, max((record.epoch, *epochs)))
     for entry, _number in owed:
         stream.outgoing.append(entry)
     stream.outgoing.mark()  # what comes meanwhile is numbered from here

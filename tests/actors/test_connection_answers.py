@@ -1,9 +1,19 @@
 """Tests of `actors.connection_answers`: each outcome of a call, as the negotiation understands it."""
 
+from typing import TYPE_CHECKING, Any, cast
+
 import pytest
 
 from actors.blocking import PoolFullError
-from actors.connection_answers import credentials_answer, password_answer, registration_answer
+from actors.connection_answers import (
+    credentials_answer,
+    password_answer,
+    registration_answer,
+    resumption_answer,
+)
+from actors.session_messages import ResumeAccepted, ResumeOutcome, ResumeRefused, ResumeTooHigh
+from protocols.conditions import StanzaCondition, StreamCondition
+from protocols.jid import parse_jid
 from protocols.negotiation_values import (
     CredentialsFound,
     CredentialsMissing,
@@ -11,11 +21,19 @@ from protocols.negotiation_values import (
     PasswordRefused,
     PasswordVerified,
     RegistrationAnswered,
+    Resumed,
+    StreamEnded,
 )
+from protocols.negotiation_values import ResumeRefused as NegotiationRefused
 from protocols.sasl.keys import ScramKeys, derive_keys
 from protocols.stanza import Stanza, build_message
 from store.errors import StoreUnavailable, StoreUnusable
-from supervision.reply import Reply
+from supervision.reply import ActorCrashed, Reply
+
+if TYPE_CHECKING:
+    from supervision.ref import Ref
+
+BALCONY = parse_jid("juliet@localhost/balcony")
 
 
 def failed(error: Exception) -> Reply[tuple[ScramKeys, ...] | None]:
@@ -61,3 +79,40 @@ def test_registration_answer_is_handed_on() -> None:
     reply: Reply[Stanza] = Reply()
     reply.set(stanza)
     assert registration_answer(reply) == RegistrationAnswered(stanza)
+
+
+@pytest.mark.parametrize(
+    ("outcome", "answer"),
+    [
+        (ResumeAccepted(BALCONY, cast("Ref[Any]", "a session"), 2), Resumed(BALCONY)),
+        (
+            ResumeRefused(StanzaCondition.ITEM_NOT_FOUND, 7),
+            NegotiationRefused(StanzaCondition.ITEM_NOT_FOUND, 7),
+        ),
+        (
+            ResumeTooHigh(9, 7),
+            StreamEnded(
+                StreamCondition.UNDEFINED_CONDITION,
+                "you acknowledged 9 stanzas, and were sent 7",
+                b"<handled-count-too-high xmlns='urn:xmpp:sm:3' h='9' send-count='7'/>",
+            ),
+        ),
+    ],
+)
+def test_resumption_outcome_is_what_the_client_is_told(outcome: ResumeOutcome, answer: object) -> None:
+    reply: Reply[ResumeOutcome] = Reply()
+    reply.set(outcome)
+    assert resumption_answer(reply) == answer
+
+
+def test_resumption_session_that_ends_meanwhile_is_not_there() -> None:
+    reply: Reply[ResumeOutcome] = Reply()
+    reply.fail(ActorCrashed("it has ended"))
+    assert resumption_answer(reply) == NegotiationRefused(StanzaCondition.ITEM_NOT_FOUND)
+
+
+def test_resumption_fault_of_ours_is_one() -> None:
+    reply: Reply[ResumeOutcome] = Reply()
+    reply.fail(ZeroDivisionError("a fault"))
+    with pytest.raises(ZeroDivisionError):
+        resumption_answer(reply)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
 
-from actors.outlet import WRITE_BYTES_MAX, PortOutlet
+from actors.outlet import NO_OUTLET, WRITE_BYTES_MAX, PortOutlet
 from actors.port import HUNG_UP, Port
 from protocols.framing import TcpFraming
 from protocols.stanza import build_message
@@ -238,3 +238,17 @@ def test_append_to_a_broken_outlet_holds_no_memory(plain: Ends) -> None:
     assert plain.outlet.bytes_pending == 0
     assert not plain.outlet.append_stanza(_message("to nobody"))
     assert plain.signals.take() == 0, "its owner has abandoned it"
+
+
+# -- no connection
+
+
+def test_no_outlet_takes_nothing_and_owes_nobody_word() -> None:
+    told: list[str] = []
+    NO_OUTLET.append(b"<r/>")
+    taken = NO_OUTLET.append_stanza(_message("hi"))
+    NO_OUTLET.on_drained = lambda: told.append("drained")
+    NO_OUTLET.flush()
+    NO_OUTLET.end()
+    assert (taken, NO_OUTLET.bytes_pending, told) == (False, 0, [])
+    assert getattr(NO_OUTLET, "on_drained") is None  # noqa: B009 - the checker remembers what was set

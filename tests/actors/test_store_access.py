@@ -13,18 +13,22 @@ from actors.store_access import READ_SECONDS_MAX, StoreAccess
 from actors.store_batcher import batcher_spec
 from actors.store_messages import BatcherMessage, Commit
 from store.errors import StoreUnavailable, StoreUnusable
+from store.log import StanzaNumber
 from store.memory.driver import MemoryStore
 from store.memory.faults import Fault
-from store.writes import COMMITTED, CreateUser, InsertRecord
+from store.sessions import SessionSummary
+from store.writes import COMMITTED, CreateUser, InsertRecord, SaveSession
 from supervision.child_spec import ChildSpec
 from supervision.reply import DeadlineExceeded
 from supervision.slot import Slot
 from tests.actors.house_world import InlinePool
 from tests.actors.http_stage import SilentPool
-from tests.store.samples import KEYS, make_record, make_user
+from tests.store.samples import KEYS, make_record, make_session, make_user
 from tests.supervision.stage import Stage
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+
     from store.writes import Write
 
 OWNER = "juliet@example.com"
@@ -125,6 +129,40 @@ async def test_read_pending_of_an_account_that_never_had_any_asks_nobody() -> No
     assert await access.read_pending(OWNER, 0, 0, count_max=10) == ()
 
 
+async def test_read_sessions_and_what_is_logged_of_their_clients(
+    access: StoreAccess, store: MemoryStore
+) -> None:
+    record = make_session("one", hibernated_ms=7)
+    store.commit([SaveSession(record), SaveSession(make_session("two"))])
+    store.commit(
+        [InsertRecord(make_record(OWNER, 10 + n, inbound=StanzaNumber("one", n))) for n in (1, 2, 3, 9)]
+    )
+    summaries = await access.read_session_summaries()
+    assert SessionSummary("one", record.jid, 7, record.resume_seconds) in summaries
+    assert len(summaries) == 2
+    assert list(await access.read_sessions(["one", "three"])) == [record]
+    assert list(await access.read_logged_numbers("one", 1, 5)) == [2, 3]
+
+
+@pytest.mark.parametrize(
+    "read",
+    [
+        lambda access: access.read_session_summaries(),
+        lambda access: access.read_sessions(["one"]),
+        lambda access: access.read_logged_numbers("one", 0, 5),
+    ],
+)
+async def test_read_sessions_away_is_unavailable(
+    read: Callable[[StoreAccess], Coroutine[object, object, object]],
+) -> None:
+    access = StoreAccess(InlinePool())
+    store = MemoryStore(lambda _operation: Fault.AWAY)
+    store.open()
+    access.set_driver(store)
+    with pytest.raises(StoreUnavailable):
+        await read(access)
+
+
 # -- writing
 
 
@@ -175,3 +213,51 @@ async def test_is_away_while_the_database_does_not_answer() -> None:
         await wait_all_tasks_blocked()
         seen.append(access.is_away)
     assert seen == [False, True]
+
+
+async def test_log_waits_out_a_database_that_is_away(
+    autojump_clock: trio.testing.MockClock, access: StoreAccess, store: MemoryStore
+) -> None:
+    faults = [Fault.AWAY] * 20
+    store._faults = lambda operation: faults.pop() if operation == "commit" and faults else None
+    write = InsertRecord(make_record(OWNER, 4))
+    async with Stage().with_timers(batcher_spec(access, InlinePool(), away_seconds_max=1)):
+        reply = access.log(write)
+        assert await reply.wait(1_000) == [COMMITTED]
+    assert faults == []
+    assert store.record(OWNER, 4) == write.record
+
+
+async def test_log_to_a_full_batcher_fails_at_once(access: StoreAccess) -> None:
+    access.set_batcher(_parked(messages_max=1).ref)
+    assert not access.log(WRITE).is_filled
+    with pytest.raises(StoreUnavailable, match="too much"):
+        access.log(WRITE).result()
+
+
+async def test_is_full_when_too_much_waits_to_be_logged(
+    monkeypatch: pytest.MonkeyPatch, store: MemoryStore
+) -> None:
+    """In the batcher's mailbox or behind it, in number or in bytes."""
+    monkeypatch.setattr("actors.store_access.LOG_WAITING_MAX", 2)
+    access = StoreAccess(InlinePool(), log_bytes_max=2_000)
+    access.set_driver(store)
+    assert access.is_full, "there is no batcher yet"
+    access.set_batcher(_parked(messages_max=10).ref)
+    seen = [access.is_full]
+    for _ in range(2):
+        access.log(WRITE)
+        seen.append(access.is_full)
+    assert seen == [False, False, True]
+    access.set_batcher(_parked().ref)
+    access.batches.waiting_bytes = 2_000
+    assert access.is_full
+
+
+async def test_is_away_for_counts_from_the_first_failure(
+    autojump_clock: trio.testing.MockClock, access: StoreAccess
+) -> None:
+    assert not access.is_away_for(0)
+    access.batches.away_since = trio.current_time()
+    await trio.sleep(5)
+    assert (access.is_away_for(5), access.is_away_for(5.1)) == (True, False)

@@ -1,0 +1,105 @@
+"""What a session's document says, so that it can go on after everything else is gone."""
+
+from actors.ledger import Parcel
+from actors.session_record import session_record
+from actors.session_state import Request
+from protocols.jid import parse_jid
+from store.log import OutboundNumber
+from store.sessions import OpenRequest, QueueEntry, SessionRecord
+from supervision.mailbox import Mailbox
+from tests.actors.presence_support import presence
+from tests.actors.session_support import BALCONY, Account, chat, result, write
+
+
+def test_record_of_a_session_that_has_only_begun() -> None:
+    state = Account().session()
+    assert state.stream is not None
+    assert session_record(state, state.stream, 0) == SessionRecord(
+        sm_id="sm", jid=BALCONY.full, lang="it", resume_seconds=300.0
+    )
+
+
+def test_record_holds_what_the_client_has_said_of_itself() -> None:
+    state = Account().session()
+    assert state.stream is not None
+    state.presence = presence(f"<presence from='{BALCONY}'><show>away</show></presence>")
+    state.directed = {parse_jid("nurse@localhost/hall"), parse_jid("friar@localhost")}
+    state.roster_version = 7
+    state.stream.hibernated_ms = 1_000
+    record = session_record(state, state.stream, 12)
+    assert (record.received, record.roster_version, record.hibernated_ms) == (12, 7, 1_000)
+    assert record.presence == state.presence.data
+    assert record.directed == ("friar@localhost", "nurse@localhost/hall")
+
+
+def test_record_names_requests_that_its_counter_covers() -> None:
+    """Those behind it the client sends again."""
+    state = Account().session()
+    assert state.stream is not None
+    state.stream.requests = {
+        ("a", "romeo@localhost/orchard"): Request(1),
+        ("b", "localhost"): Request(2, answered=5),
+        ("c", "localhost"): Request(3),
+    }
+    record = session_record(state, state.stream, 2)
+    assert record.requests == (OpenRequest("a", "romeo@localhost/orchard"), OpenRequest("b", "localhost", 5))
+
+
+def test_record_without_a_mark_names_nothing_since_the_log_does() -> None:
+    account = Account()
+    state = account.session()
+    assert state.stream is not None
+    account.owe_logged(chat("1"), state)
+    account.owe(state, result("r"))
+    account.owe_logged(chat("2"), state)
+    write(state, 3, acked=1)
+    record = session_record(state, state.stream, 0)
+    assert (record.epoch, record.base, record.entries, record.acked) == (0, 0, (), 1)
+
+
+def test_record_with_a_mark_lists_what_is_still_owed_of_it() -> None:
+    account = Account()
+    state = account.session()
+    assert state.stream is not None
+    for number in range(3):
+        account.owe_logged(chat(str(number)), state)
+    account.owe(state, result("r"))
+    write(state, 4, acked=1)
+    state.stream.outgoing.mark()
+    account.owe_logged(chat("behind the mark"), state)
+    record = session_record(state, state.stream, 0)
+    assert (record.epoch, record.base, record.acked) == (1, 1, 1)
+    answer = QueueEntry(data=result("r").data)
+    assert record.entries == (QueueEntry(seq=2), QueueEntry(seq=3), answer)
+    state.stream.outgoing.acknowledge(3)
+    later = session_record(state, state.stream, 0)
+    assert (later.epoch, later.base, later.acked) == (1, 3, 3)
+    assert later.entries == (answer,)
+
+
+def test_record_whose_mark_is_all_acknowledged_keeps_its_origin() -> None:
+    """Places in the log count from there."""
+    account = Account()
+    state = account.session()
+    assert state.stream is not None
+    account.owe_logged(chat("1"), state)
+    state.stream.outgoing.mark()
+    account.owe_logged(chat("2"), state)
+    account.owe_logged(chat("3"), state)
+    write(state, 3, acked=2)
+    record = session_record(state, state.stream, 0)
+    assert (record.epoch, record.base, record.entries, record.acked) == (1, 1, (), 2)
+
+
+def test_record_holds_a_message_that_has_no_number_yet_as_it_is() -> None:
+    account = Account()
+    state = account.session()
+    assert state.stream is not None
+    stanza = chat("waits for a number")
+    entry = account.owe(state, stanza)
+    entry.parcel = Parcel(stanza, 2)
+    entry.parcel.place(account.ledger, OutboundNumber("sm", 0, 1), Mailbox())
+    state.stream.outgoing.mark()
+    record = session_record(state, state.stream, 0, is_exact=True)
+    assert record.entries == (QueueEntry(data=stanza.data),)
+    assert record.is_exact

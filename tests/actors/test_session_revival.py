@@ -1,0 +1,261 @@
+"""A session's state as its document and the log have it: all that it owes, in order, each by its number."""
+
+from actors.outlet import NO_OUTLET
+from actors.session_record import session_record
+from actors.session_state import Request, Revived, SessionState
+from protocols.jid import parse_jid
+from store.log import OutboundNumber
+from store.sessions import OpenRequest, QueueEntry, SessionRecord
+from tests.actors.presence_support import presence
+from tests.actors.session_support import BALCONY, Account, chat, result, write
+from tests.store.samples import make_record
+
+
+def make_session(**fields: object) -> SessionRecord:
+    return SessionRecord(**{"sm_id": "sm", "jid": BALCONY.full, "resume_seconds": 300.0, **fields})  # type: ignore[arg-type]  # as the test has it
+
+
+def owed(state: SessionState) -> list[bytes]:
+    return [entry.stanza.data for entry in state.owed()]
+
+
+def revived(state: SessionState) -> Revived:
+    assert state.stream is not None
+    assert state.stream.revived is not None
+    return state.stream.revived
+
+
+# -- round trips
+
+
+def test_round_trip_of_what_the_client_has_said() -> None:
+    account = Account()
+    state = account.session()
+    assert state.stream is not None
+    state.presence = presence(f"<presence from='{BALCONY}'><priority>3</priority></presence>")
+    state.directed = {parse_jid("nurse@localhost/hall")}
+    state.roster_version = 7
+    state.stream.hibernated_ms = 1_000
+    state.stream.requests = {("a", "localhost"): Request(1), ("b", "localhost"): Request(2, 5)}
+    for _ in range(3):
+        state.stream.incoming.receive()
+    again = account.restarted().revive(session_record(state, state.stream, 3))
+    assert (again.jid, again.lang, again.outlet, again.connection) == (BALCONY, "it", NO_OUTLET, None)
+    assert (again.directed, again.roster_version) == (state.directed, 7)
+    assert again.presence is not None
+    assert again.presence.data == state.presence.data
+    assert again.presence.sender == BALCONY
+    stream = again.stream
+    assert stream is not None
+    assert (stream.sm_id, stream.resume_seconds, stream.hibernated_ms) == ("sm", 300.0, 1_000)
+    assert (stream.is_hibernating, stream.is_saved, stream.h) == (True, True, 3)
+    assert stream.requests == {("a", "localhost"): Request(0), ("b", "localhost"): Request(0, 5)}
+
+
+def test_round_trip_of_what_was_owed_without_a_mark_is_what_was_logged() -> None:
+    account = Account()
+    state = account.session()
+    assert state.stream is not None
+    account.owe_logged(chat("had"), state)
+    account.owe(state, result("lost"))
+    account.owe_logged(chat("1"), state)
+    account.owe_logged(chat("2"), state)
+    write(state, 3, acked=1)
+    later = account.restarted()
+    again = later.revive(session_record(state, state.stream, 0))
+    assert owed(again) == [chat("1").data, chat("2").data]
+    assert revived(again) == Revived(base=0, numbers=(3, 4), last=0, is_exact=False)
+    later.ledger.revived()
+    assert [parcel.seq for parcel in later.ledger.done] == [1], "the client is known to have it"
+    assert [seq for seq in later.pending if later.ledger.is_owed(seq)] == [1, 2, 3]
+
+
+def test_round_trip_of_what_was_owed_with_a_mark() -> None:
+    account = Account()
+    state = account.session()
+    assert state.stream is not None
+    account.owe_logged(chat("had"), state)
+    account.owe_logged(chat("marked"), state)
+    account.owe(state, result("marked"))
+    write(state, 3, acked=1)
+    state.stream.outgoing.mark()
+    account.owe(state, result("lost"))
+    account.owe_logged(chat("behind"), state)
+    later = account.restarted()
+    again = later.revive(session_record(state, state.stream, 0))
+    assert owed(again) == [chat("marked").data, result("marked").data, chat("behind").data]
+    assert revived(again) == Revived(base=1, numbers=(2, 3, 5), last=3, is_exact=False)
+    later.ledger.revived()
+    assert [parcel.seq for parcel in later.ledger.done] == [1]
+
+
+def test_round_trip_at_an_orderly_stop_is_exact() -> None:
+    account = Account()
+    state = account.session()
+    assert state.stream is not None
+    account.owe_logged(chat("logged"), state)
+    account.owe(state, result("not logged"))
+    write(state, 1)
+    state.stream.outgoing.mark()
+    record = session_record(state, state.stream, 0, is_exact=True)
+    again = account.restarted().revive(record)
+    assert owed(again) == [chat("logged").data, result("not logged").data]
+    assert revived(again) == Revived(base=0, numbers=(1, 2), last=2, is_exact=True)
+
+
+def test_round_trip_twice_changes_nothing() -> None:
+    """The second crash comes before the client does."""
+    account = Account()
+    state = account.session()
+    assert state.stream is not None
+    for number in range(3):
+        account.owe_logged(chat(str(number)), state)
+    record = session_record(state, state.stream, 0)
+    once = account.restarted().revive(record)
+    twice = account.restarted().revive(record)
+    assert owed(once) == owed(twice)
+    assert revived(once) == revived(twice)
+
+
+def test_round_trip_what_came_while_nobody_had_resumed_is_behind_all_else() -> None:
+    """It has no number that the client knows of, and its epoch is one that no document ever named."""
+    account = Account()
+    state = account.session()
+    assert state.stream is not None
+    account.owe_logged(chat("before"), state)
+    record = session_record(state, state.stream, 0)
+    later = account.restarted()
+    waiting = later.revive(record)
+    later.owe_logged(chat("meanwhile 1"), waiting)
+    later.owe_logged(chat("meanwhile 2"), waiting)
+    again = later.restarted().revive(record)
+    assert owed(again) == [chat(text).data for text in ("before", "meanwhile 1", "meanwhile 2")]
+    assert revived(again).numbers == (1, None, None)
+    third = later.restarted()
+    last = third.revive(record)
+    third.owe_logged(chat("meanwhile 3"), last)
+    final = third.restarted().revive(record)
+    assert owed(final) == [chat(f"meanwhile {n}" if n else "before").data for n in range(4)]
+
+
+# -- what several sessions have in common
+
+
+def test_revive_two_sessions_share_one_parcel() -> None:
+    account = Account()
+    balcony, window = account.session("balcony"), account.session("window")
+    account.owe_logged(chat("for both"), balcony, window)
+    later = account.restarted()
+    records = [session_record(each, each.stream, 0) for each in (balcony, window) if each.stream is not None]
+    again = [later.revive(record) for record in records]
+    later.ledger.revived()
+    parcels = {entry.parcel for state in again for entry in state.owed()}
+    (parcel,) = parcels
+    assert parcel is not None
+    assert (parcel.outstanding, parcel.was_acknowledged) == (2, False)
+    assert later.ledger.done == []
+
+
+def test_revive_what_one_session_has_acknowledged_and_the_other_owes() -> None:
+    """The other gets it; where that one ends nobody else is to."""
+    account = Account()
+    balcony, window = account.session("balcony"), account.session("window")
+    account.owe_logged(chat("for both"), balcony, window)
+    write(balcony, 1, acked=1)
+    for order in (1, -1):
+        later = account.restarted()
+        again = [
+            later.revive(session_record(each, each.stream, 0))
+            for each in (balcony, window)[::order]
+            if each.stream is not None
+        ][::order]
+        later.ledger.revived()
+        assert [len(list(state.owed())) for state in again] == [0, 1]
+        (entry,) = again[1].owed()
+        assert entry.parcel is not None
+        assert (entry.parcel.outstanding, entry.parcel.was_acknowledged) == (1, True)
+        assert later.ledger.done == []
+
+
+def test_revive_what_is_for_nobody_of_these_is_left_to_the_offline_queue() -> None:
+    account = Account()
+    account.pending[1] = make_record(
+        "juliet@localhost", 1, outbound=(OutboundNumber("another", 0, 1),), pending=True
+    )
+    state = account.revive(make_session())
+    account.ledger.revived()
+    assert owed(state) == []
+    assert not account.ledger.is_owed(1)
+
+
+# -- numbers
+
+
+def test_revive_counts_what_is_logged_behind_the_counter() -> None:
+    state = Account().revive(make_session(received=5), [6, 7, 9])
+    stream = state.stream
+    assert stream is not None
+    assert (stream.h, stream.incoming.received) == (7, 7)
+    assert stream.incoming.counter == 5, "the records are what says that 6 and 7 are safe: they must stay"
+    assert stream.resent == {9}
+
+
+def test_revive_marked_message_that_has_left_the_log_was_acknowledged() -> None:
+    record = make_session(epoch=1, base=4, entries=(QueueEntry(seq=7), QueueEntry(data=result("r").data)))
+    state = Account().revive(record)
+    assert owed(state) == [result("r").data]
+    assert revived(state).numbers == (6,)
+
+
+def test_revive_place_before_the_mark_that_the_mark_does_not_name_was_acknowledged() -> None:
+    account = Account()
+    for seq, epoch in [(1, 0), (2, 1), (3, 2)]:
+        account.pending[seq] = make_record(
+            "juliet@localhost",
+            seq,
+            data=chat(str(seq)).data,
+            outbound=(OutboundNumber("sm", epoch, 1),),
+            pending=True,
+        )
+    state = account.revive(make_session(epoch=2, base=8, entries=(QueueEntry(seq=2),), acked=8))
+    account.ledger.revived()
+    assert owed(state) == [chat("2").data, chat("3").data]
+    assert revived(state).numbers == (9, 10)
+    assert [parcel.seq for parcel in account.ledger.done] == [1]
+
+
+def test_revive_positions_from_now_on_collide_with_none_in_the_log() -> None:
+    account = Account()
+    state = account.session()
+    assert state.stream is not None
+    account.owe_logged(chat("1"), state)
+    again = account.restarted()
+    waiting = again.revive(session_record(state, state.stream, 0))
+    assert waiting.stream is not None
+    outgoing = waiting.stream.outgoing
+    taken = {(place.epoch, place.number) for record in again.pending.values() for place in record.outbound}
+    assert (outgoing.epoch, outgoing.append(account.owe(waiting, chat("2")))) not in taken
+    assert outgoing.epoch == 1
+
+
+def test_revive_positions_from_now_on_are_not_those_of_the_document_s_mark() -> None:
+    """The client may have counted stanzas behind that mark of which the log knows nothing."""
+    account = Account()
+    account.pending[1] = make_record(
+        "juliet@localhost", 1, data=chat("1").data, outbound=(OutboundNumber("sm", 2, 1),), pending=True
+    )
+    record = make_session(epoch=3, base=8, entries=(QueueEntry(seq=1),))
+    waiting = account.revive(record)
+    account.owe_logged(chat("meanwhile"), waiting)
+    again = account.restarted().revive(record)
+    assert owed(again) == [chat("1").data, chat("meanwhile").data]
+    assert revived(again).numbers == (9, None)
+
+
+def test_revive_requests_and_directed_presence() -> None:
+    record = make_session(requests=(OpenRequest("a", "localhost", 3),), directed=("nurse@localhost",))
+    state = Account().revive(record)
+    assert state.stream is not None
+    assert state.stream.requests == {("a", "localhost"): Request(0, 3)}
+    assert state.directed == {parse_jid("nurse@localhost")}
+    assert (state.presence, state.roster_version) == (None, None)

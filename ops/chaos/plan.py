@@ -13,6 +13,8 @@ from ops.chaos.options import Options
 
 # Before the first fault: something must be on its way.
 QUIET_SECONDS: Final = 1.0
+# The shortest run has so many for faults.
+_LEAST_SECONDS: Final = 0.5
 # Between two ends of the whole server: long enough to start it and have every client resume.
 WHOLE_SECONDS: Final = 15.0
 # Whom a fault is for is this number, counted round and round among those there are.
@@ -69,15 +71,11 @@ def _deal(random: Random, options: Options, every: float, *, ends_server: bool) 
     whole, deck = cards(options, ends_server=ends_server), list[tuple[str, str]]()
     if not whole:
         return
-    for number in range(max(1, int((options.seconds - QUIET_SECONDS) / every))):
+    available = max(options.seconds - QUIET_SECONDS, _LEAST_SECONDS)
+    every = min(every, available)
+    for number in range(int(available / every)):
         if not deck:
             deck = random.sample(whole, len(whole))
         kind, point = deck.pop()
         at = QUIET_SECONDS + (number + 0.5 + random.uniform(-_JITTER, _JITTER)) * every
-        yield Fault(
-            min(at, options.seconds - 0.01),
-            kind,
-            point,
-            random.randrange(VICTIMS),
-            random.uniform(*LASTS_SECONDS),
-        )
+        yield Fault(at, kind, point, random.randrange(VICTIMS), random.uniform(*LASTS_SECONDS))

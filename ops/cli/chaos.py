@@ -56,7 +56,7 @@ def _listed(_context: click.Context, _parameter: click.Parameter, value: str | N
 @click.option("--clients", type=click.IntRange(2, CLIENTS_MAX), default=50, show_default=True, help="Even.")
 @click.option(
     "--seconds",
-    type=click.FloatRange(1, SECONDS_MAX),
+    type=click.FloatRange(2, SECONDS_MAX),
     default=60.0,
     show_default=True,
     help="For how long faults are made.",

@@ -46,7 +46,7 @@ CASES: Final = (
 
 def options(case: Case) -> Options:
     points = ("rest", "batch built") if "server process" in case.kinds else POINTS
-    return Options(20, _SECONDS, 1, case.kinds, points, 6.0, case.pace)
+    return Options(20, _SECONDS, 1, case.kinds, points, 3.0, case.pace)
 
 
 async def chaos(folder: Path, case: Case, program: tuple[str, ...]) -> Result:

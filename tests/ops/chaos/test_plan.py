@@ -52,7 +52,7 @@ def test_plan_deals_every_card_before_one_comes_again(ends_server: bool) -> None
 
 
 def test_plan_of_the_shortest_run_has_a_fault_of_each_sort() -> None:
-    faults = plan(EVERYTHING._replace(seconds=1.0, rate=0.5))
+    faults = plan(EVERYTHING._replace(seconds=2.0, rate=0.5))
     assert sorted(KINDS[fault.kind].ends_server for fault in faults) == [False, True]
 
 

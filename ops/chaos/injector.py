@@ -27,6 +27,8 @@ HIT_SECONDS_MAX: Final = 10.0
 """How long the end of the server is waited for that was armed at a point; then it is disarmed."""
 BACK_SECONDS_MAX: Final = 60.0
 """How long every client is waited for after the end of the whole server."""
+DATABASE_AWAY: Final = "database away"
+"""How long the server was without its database, as far as asking now and then tells."""
 _WHOLE_ROOM_SECONDS: Final = 3.0
 """Something must have been said since the last client was back."""
 _POLL_SECONDS: Final = 0.05
@@ -57,6 +59,7 @@ class Injector:
         self._is_up.set()
         self._in_this_life: dict[str, int] = {}
         self._recoveries_heard = 0
+        self._database_away_since: float | None = None
         self.marks: list[Mark] = []
         self.happened: Counter[tuple[str, str]] = Counter()
         self.recoveries: list[tuple[str, float]] = []
@@ -138,14 +141,23 @@ class Injector:
         """Takes over what has happened in this life of the server."""
         try:
             told = await self._target.ask(Command.FAULT_COUNT, after=self._recoveries_heard)
-            await self._target.ask(Command.STATUS)
+            status = await self._target.ask(Command.STATUS)
         except (ServerNotRunning, Refusal):
             return  # it is going or coming; the next time will tell
         self._recoveries_heard = told["next"]
         self.recoveries += [(str(kind), float(seconds)) for kind, seconds in told["recoveries"]]
+        self._note_database(is_away=status.get("database") == "away")
         for name, number in told["happened"].items():
             self.happened[_kind_and_point(name)] += number - self._in_this_life.get(name, 0)
             self._in_this_life[name] = number
+
+    def _note_database(self, *, is_away: bool) -> None:
+        """How long the database was away: its actor is there again long before it answers."""
+        if is_away:
+            self._database_away_since = self._database_away_since or trio.current_time()
+        elif self._database_away_since is not None:
+            self.recoveries.append((DATABASE_AWAY, trio.current_time() - self._database_away_since))
+            self._database_away_since = None
 
     async def disarm(self) -> None:
         """Forgets what is armed and has met nobody."""
@@ -166,7 +178,7 @@ class Injector:
     async def _start_again(self) -> None:
         assert self._target.own is not None
         self._is_up = trio.Event()
-        self._in_this_life, self._recoveries_heard = {}, 0
+        self._in_this_life, self._recoveries_heard, self._database_away_since = {}, 0, None
         await self._target.own.start()
         self._is_up.set()
 

@@ -102,7 +102,9 @@ async def test_count_adds_what_is_new_in_each_life_of_the_server(tmp_path: Path)
         "recoveries": [["session", 0.5]],
         "next": 1,
     }
-    with answering(tmp_path, lambda _request: told) as requests:
+    with answering(
+        tmp_path, lambda request: told if request.command is Command.FAULT_COUNT else {}
+    ) as requests:
         await injector.count()
         told |= {"happened": told["happened"] | {"session after decide": 3}, "recoveries": [], "next": 1}
         await injector.count()
@@ -118,6 +120,23 @@ async def test_count_adds_what_is_new_in_each_life_of_the_server(tmp_path: Path)
     counts = [request.arguments for request in requests if request.command is Command.FAULT_COUNT]
     assert counts == [{"after": 0}, {"after": 1}, {"after": 0}]
     assert sum(request.command is Command.STATUS for request in requests) == 3
+
+
+async def test_count_measures_how_long_the_database_was_away(tmp_path: Path) -> None:
+    injector = made(tmp_path)
+    databases = iter(["answers", "away", "away", "answers", "answers"])
+
+    def answer(request: Request) -> object:
+        if request.command is Command.STATUS:
+            return {"database": next(databases)}
+        return {"happened": {}, "recoveries": [], "next": 0}
+
+    with answering(tmp_path, answer):
+        for _ in range(5):
+            await injector.count()
+    ((kind, seconds),) = injector.recoveries
+    assert kind == "database away"
+    assert seconds > 0
 
 
 async def test_count_and_disarm_bear_a_server_that_is_away(tmp_path: Path) -> None:

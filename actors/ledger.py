@@ -221,8 +221,7 @@ class Ledger:
         if first != self.limit + 1 or self.left <= 0:
             self.next_seq = first
         self.limit = limit
-        waiting, self.waiting = self.waiting, []
-        for parcel in waiting:
+        for parcel in self._take_waiting():
             self.log(parcel)
 
     def ask_for_more(self) -> None:
@@ -235,21 +234,41 @@ class Ledger:
         """Write a parcel into the log, as soon as there is a number for it."""
         if self.left <= SEQ_LOW:
             self.ask_for_more()
+        if self.books.store.is_away_for(self.books.away_seconds):
+            parcel.open()
         if self.left <= 0:
-            self.waiting.append(parcel)
+            self._wait(parcel)
             return
         parcel.seq = self.take_seq()
         self.owed[parcel.seq] = parcel
         self.books.in_flight[parcel] = None
         assert parcel.stanza is not None
         self.books.fates.note(MessageFate.QUEUED, parcel.stanza, seq=parcel.seq)
-        if self.books.store.is_away_for(self.books.away_seconds):
-            parcel.open()
         reply = self.books.store.log(InsertRecord(parcel.record()))
         if reply.is_filled:
             self._logged(parcel, reply)
         else:
             reply.on_filled = lambda: self._logged(parcel, reply)
+
+    def _wait(self, parcel: Parcel) -> None:
+        assert parcel.stanza is not None
+        self.waiting.append(parcel)
+        self.books.store.unnumbered += 1
+        self.books.store.unnumbered_bytes += parcel.stanza.size
+
+    def _take_waiting(self) -> Sequence[Parcel]:
+        waiting, self.waiting = self.waiting, []
+        self.books.store.unnumbered -= len(waiting)
+        self.books.store.unnumbered_bytes -= sum(each.stanza.size for each in waiting if each.stanza)
+        return waiting
+
+    def abandon(self) -> None:
+        """The account has been deleted, and its log with it: what has no number is nobody's to wait for."""
+        for parcel in self._take_waiting():
+            stanza, parcel.stanza = parcel.stanza, None
+            if stanza is not None and stanza.receipt is not None:
+                stanza.receipt.release()
+            parcel.open()
 
     def _logged(self, parcel: Parcel, reply: Reply[list[Outcome]]) -> None:
         """The commit has an outcome; where it is a fault of ours the message is delivered all the same."""

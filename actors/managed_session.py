@@ -280,10 +280,12 @@ class Management:
         is_logged = stream.incoming.is_journaled and stanza.kind is StanzaKind.MESSAGE
         is_logged = is_logged and (stanza.receipt is not None or stream.is_hibernating)
         if is_logged and self.server.store.is_full:
-            if parcel is not None:
-                parcel.decline()
-            routing.send_back(self.server, stanza, _LEDGER_FULL)
-            return
+            if stanza.type != "error":
+                if parcel is not None:
+                    parcel.decline()
+                routing.send_back(self.server, stanza, _LEDGER_FULL)
+                return
+            is_logged = False  # it is how a sender learns just that
         entry = Entry(stanza, is_shared=is_shared)
         position = stream.outgoing.append(entry)
         if stream.requests and stanza.kind is StanzaKind.IQ:

@@ -396,8 +396,8 @@ class Presence(Actor[PresenceMessage, PresenceEffect]):
 def _as_effect(effect: routing.RoutingEffect) -> PresenceEffect:
     """A routing decision as an effect of this actor's."""
     match effect:
-        case routing.ToSession(session, stanza):
-            return SendToSession(session, stanza)
+        case routing.ToSession():
+            return SendToSession(*effect)
         case routing.Back(stanza):
             return Send(stanza)
         case _:

@@ -85,8 +85,8 @@ class PresenceApply:
         match effect:
             case Send(stanza):
                 self._send(stanza)
-            case SendToSession(session, stanza):
-                routing.carry_out(self._server, routing.ToSession(session, stanza))
+            case SendToSession():
+                routing.carry_out(self._server, routing.ToSession(*effect))
             case OfferToSession(session, stanza):
                 if not session.cast(DeliverIfDirected(stanza), stanza.size):
                     self.refuse(cause, _NO_ACCOUNT)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple, final
 
 if TYPE_CHECKING:
+    from actors.ledger import Parcel
     from actors.offline_queue import Waiting
     from actors.presence_messages import ResumeStored
     from actors.presence_state import PendingSize
@@ -64,10 +65,12 @@ class Send(NamedTuple):
 
 @final
 class SendToSession(NamedTuple):
-    """Deliver a stanza to one session."""
+    """Deliver a stanza to one session; and perhaps to others of the same user, see `routing.ToSession`."""
 
     session: Ref[Any]
     stanza: Stanza
+    is_shared: bool = False
+    parcel: Parcel | None = None
 
 
 @final

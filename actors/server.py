@@ -260,7 +260,9 @@ class Server:
 
     def forget_ledger(self, jid: JID) -> None:
         """The account has been deleted, and its log with it."""
-        self.ledgers.pop(jid.bare, None)
+        ledger = self.ledgers.pop(jid.bare, None)
+        if ledger is not None:
+            ledger.abandon()
 
     def resume(self, account: JID, sm_id: str, message: Resume) -> None:
         """Let a session go on over another connection, for whoever has logged in to its account.

@@ -44,6 +44,8 @@ class StoreAccess:
 
     Attributes:
         batches: What waits to be written; it outlives the batcher and its supervisor as well.
+        unnumbered: Messages that wait for a number before they can be given to `log`.
+        unnumbered_bytes: What they weigh.
     """
 
     def __init__(self, readers: BlockingPool, log_bytes_max: int = WAITING_BYTES_MAX) -> None:
@@ -52,6 +54,8 @@ class StoreAccess:
         self._driver: Store | None = None
         self._batcher: Ref[BatcherMessage] | None = None
         self.batches = BatcherState()
+        self.unnumbered = 0
+        self.unnumbered_bytes = 0
 
     def set_driver(self, driver: Store) -> None:
         """Use this driver from now on."""
@@ -141,8 +145,9 @@ class StoreAccess:
         """Whether no more may be given to `log`: the database is away, or too slow for what comes."""
         if self._batcher is None:
             return True
-        waiting = len(self.batches.waiting) + len(self._batcher.slot.mailbox.queue)
-        return waiting >= LOG_WAITING_MAX or self.batches.waiting_bytes >= self.log_bytes_max
+        waiting = len(self.batches.waiting) + len(self._batcher.slot.mailbox.queue) + self.unnumbered
+        waiting_bytes = self.batches.waiting_bytes + self.unnumbered_bytes
+        return waiting >= LOG_WAITING_MAX or waiting_bytes >= self.log_bytes_max
 
     def is_away_for(self, seconds: float) -> bool:
         """Whether the database has not answered for so long."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, final
 
+from actors.fates import FateLog
 from actors.ledger import Books, Ledger, logged_parcel
 from actors.outlet import NO_OUTLET
 from actors.session_revival import revive
@@ -28,7 +29,15 @@ NAMES = NameBudget(frozenset(), 1_000)
 
 def make_ledger() -> Ledger:
     """Of Juliet; nothing is ever written."""
-    books = Books(StoreAccess(InlinePool()), 5.0, lambda _note: None, lambda: 0, lambda: "token", {})
+    books = Books(
+        store=StoreAccess(InlinePool()),
+        fates=FateLog(0, lambda: 0),
+        away_seconds=5.0,
+        note=lambda _note: None,
+        now_ms=lambda: 0,
+        new_token=lambda: "token",
+        in_flight={},
+    )
     return Ledger(JULIET.bare, books, lambda: None)
 
 

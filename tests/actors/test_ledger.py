@@ -286,6 +286,41 @@ async def test_log_without_numbers_waits_for_them_in_order() -> None:
         ] == [(501, True), (502, True), (503, True)]
 
 
+async def test_log_what_waits_for_numbers_counts_as_waiting_for_the_database() -> None:
+    """Nothing grows without a bound, whatever it waits for."""
+    async with opened(limit=0) as clerk:
+        store = clerk.desk.access
+        store.log_bytes_max = 2 * clerk.message().size
+        seen = [store.is_full]
+        for _ in range(2):
+            clerk.deliver(clerk.message())
+            seen.append(store.is_full)
+        clerk.ledger.reserved(1, 1_000)
+        while clerk.desk.thread.jobs or not clerk.log:
+            await clerk.desk.work()
+        assert [*seen, store.is_full] == [False, False, True, False]
+
+
+async def test_log_database_away_for_long_what_waits_for_a_number_is_delivered_at_once(
+    autojump_clock: MockClock,
+) -> None:
+    async with opened(limit=0) as clerk:
+        clerk.desk.access.batches.away_since = trio.current_time() - AWAY_SECONDS
+        parcel, _reader = clerk.deliver(clerk.message())
+        assert (parcel.is_open, parcel.seq) == (True, None)
+
+
+async def test_abandon_lets_nobody_wait_for_a_number() -> None:
+    """The account has been deleted."""
+    async with opened(limit=0) as clerk:
+        parcel, reader = clerk.deliver(clerk.message())
+        before = clerk.incoming.done
+        clerk.ledger.abandon()
+        assert (before, clerk.incoming.done, parcel.is_open, reader.take_signals()) == (0, 1, True, GATE)
+        assert clerk.ledger.is_idle
+        assert (clerk.desk.access.unnumbered, clerk.desk.access.unnumbered_bytes) == (0, 0)
+
+
 # -- out of the log
 
 

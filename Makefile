@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 TEST_ARGS ?= -n 2 --dist loadgroup
 
-.PHONY: help setup run test check format bench lock docs clean
+.PHONY: help setup run test check format sigkill bench lock docs clean
 
 help: ## what can be made
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 10
@@ -41,6 +41,9 @@ check: setup ## format, lint, types, imports and sizes: under a minute
 format: setup ## bring the sources into shape
 	$(BIN)/ruff check --fix-only .
 	$(BIN)/ruff format .
+
+sigkill: setup ## kill server and database twenty times under load, and count what arrives: some minutes
+	$(BIN)/python -m tests.chaos.sigkill $(SIGKILL_ARGS)
 
 bench: setup ## measure a server on loopback (needs a C compiler)
 	@command -v $(CC) >/dev/null || { echo "The load generator is C: a compiler is needed; on Debian: apt install gcc libc6-dev" >&2; exit 1; }

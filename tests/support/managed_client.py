@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 SM: Final = "urn:xmpp:sm:3"
 CLIENT: Final = "jabber:client"
+ACK_REQUEST: Final = f"<r xmlns='{SM}'/>"
 MODULUS: Final = 2**32
 
 _STANZAS: Final = frozenset(f"{{{CLIENT}}}{name}" for name in ("message", "presence", "iq"))
@@ -135,7 +136,8 @@ class ManagedClient:
         if answer.tag == sm("resumed"):
             assert answer.get("previd") == self.sm_id
             self._acknowledged(int(answer.attrib["h"]))
-            self.client.send("".join(self.unacked))
+            if self.unacked:
+                self.client.send("".join(self.unacked) + ACK_REQUEST)
             return None
         assert answer.tag == sm("failed"), ET.tostring(answer)
         (condition,) = answer
@@ -155,7 +157,7 @@ class ManagedClient:
 
     def ask_for_ack(self) -> None:
         """Ask what the server has handled."""
-        self.client.send(f"<r xmlns='{SM}'/>")
+        self.client.send(ACK_REQUEST)
 
     def acknowledge(self) -> None:
         """Say what has been handled."""

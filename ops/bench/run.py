@@ -1,7 +1,8 @@
 """`make bench`: what a message, a log-in and an idle session cost this server, on this machine.
 
-Every scenario gets a fresh server (durability `memory`, no archive, plain TCP on loopback) on one core and
-the load generator on another. The table is printed; `--json FILE` keeps all that the generator measured.
+Every scenario gets a fresh server (no archive, plain TCP on loopback) with its database on one core and the
+load generator on another. The table is printed, README.md says what each row of it means, and `--json FILE`
+keeps all that the generator measured.
 """
 
 import argparse
@@ -14,6 +15,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
+from actors.settings import Durability
 from ops.bench.server import BenchError, RunningServer, cores, pinned, running_server
 
 GENERATOR: Final = Path(__file__).with_name("xmppload")
@@ -25,28 +27,59 @@ Result = Mapping[str, Any]
 
 
 class Scenario(NamedTuple):
-    """One row of the table: how the generator is called, and what of its result is shown."""
+    """One row of the table.
+
+    Attributes:
+        name: Names it in the table.
+        users: How many accounts it needs.
+        arguments: How the generator is called.
+        shown: Says what of the result is shown, given also that of row `beside`, empty if not measured.
+        durability: The server's setting.
+        beside: Names the row, measured before, that this one is compared with.
+    """
 
     name: str
     users: int
     arguments: tuple[str, ...]
-    shown: Callable[[Result], str]
+    shown: Callable[[Result, Result], str]
+    durability: Durability = Durability.MEMORY
+    beside: str = ""
 
 
-def _messages(result: Result) -> str:
+# Of the server process alone, and of the database as well.
+_ALONE: Final = "server_alone_cpu_us_per_delivery"
+_TOGETHER: Final = "server_cpu_us_per_delivery"
+
+
+def _messages(result: Result, beside: Result) -> str:
+    return f"{_cpu(result, _ALONE, beside)}{_course(result)}"
+
+
+def _stored_messages(result: Result, beside: Result) -> str:
+    with_database = f", {result[_TOGETHER]:.1f} with database{_ratio(result, _TOGETHER, beside)}"
+    return f"{_cpu(result, _ALONE, beside)}{with_database}{_course(result)}"
+
+
+def _cpu(result: Result, key: str, beside: Result) -> str:
+    return f"{result[key]:7.1f} µs CPU per delivered message{_ratio(result, key, beside)}"
+
+
+def _ratio(result: Result, key: str, beside: Result) -> str:
+    """How many times that of the other row; nothing where there is none to compare with."""
+    return f" ({result[key] / beside[key]:.2f} times)" if beside else ""
+
+
+def _course(result: Result) -> str:
     p50, p99 = (result["latency_us"][key] / 1000 for key in ("p50", "p99"))
-    return (
-        f"{result['server_cpu_us_per_delivery']:7.1f} µs CPU per delivered message"
-        f"   ({result['per_second']:.0f}/s, p50 {p50:.2f} ms, p99 {p99:.2f} ms)"
-    )
+    return f"   ({result['per_second']:.0f}/s, p50 {p50:.2f} ms, p99 {p99:.2f} ms)"
 
 
-def _log_ins(result: Result) -> str:
+def _log_ins(result: Result, _: Result) -> str:
     cpu = result["server_cpu_us_per_delivery"]
     return f"{result['per_second']:7.0f} logins/s   ({cpu:.0f} µs CPU each, database included)"
 
 
-def _idle(result: Result) -> str:
+def _idle(result: Result, _: Result) -> str:
     first, last = result["steps"][0], result["steps"][-1]
     kilobytes = (last["pss_kb"] - first["pss_kb"]) / (last["sessions"] - first["sessions"])
     return f"{kilobytes:7.1f} KB per idle session   (PSS, between {first['sessions']} and {last['sessions']})"
@@ -61,12 +94,30 @@ def _noise(result: Result) -> str:
 # Windows one after the other, of which the generator reports the one with the median rate.
 _REPEATED: Final = ("--repeat", "3")
 
+
+def _chats(users: int, window: int) -> tuple[Scenario, ...]:
+    """A chat without stream management, and what that adds where nothing is stored and where all is."""
+    name = f"chat, {users} users, {window} in flight"
+    plain = Scenario(name, users, ("chat", "--window", str(window), *_REPEATED), _messages)
+    managed = plain._replace(arguments=(*plain.arguments, "--sm"), beside=name)
+    return (
+        plain,
+        managed._replace(name=f"{name}, managed, memory"),
+        managed._replace(
+            name=f"{name}, managed, journaled", shown=_stored_messages, durability=Durability.JOURNALED
+        ),
+    )
+
+
 SCENARIOS: Final = (
-    Scenario("chat, 1000 users, 4 in flight", 1000, ("chat", "--window", "4", *_REPEATED), _messages),
-    Scenario("chat, 200 users, 1 in flight", 200, ("chat", "--window", "1", *_REPEATED), _messages),
+    *_chats(users=1000, window=4),
+    *_chats(users=200, window=1),
     Scenario("login, SASL PLAIN", 400, ("login",), _log_ins),
     Scenario("idle", 2000, ("idle", "--steps", "200,2000"), _idle),
 )
+
+
+_NAME_WIDTH: Final = max(len(scenario.name) for scenario in SCENARIOS) + 1
 
 
 def measure(scenario: Scenario, seconds: int) -> Result:
@@ -78,7 +129,7 @@ def measure(scenario: Scenario, seconds: int) -> Result:
     server_core, generator_core = cores()
     with (
         tempfile.TemporaryDirectory(prefix="trouper-bench-") as name,
-        running_server(Path(name), server_core) as server,
+        running_server(Path(name), server_core, scenario.durability) as server,
     ):
         load = _Load([*pinned(generator_core), str(GENERATOR)], server, scenario.users, Path(name) / "result")
         load.run("register")
@@ -122,7 +173,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             if options.only in scenario.name:
                 results[scenario.name] = measure(scenario, options.seconds)
                 result = results[scenario.name]
-                print(f"{scenario.name:32}{scenario.shown(result)}{_noise(result)}", flush=True)
+                shown = scenario.shown(result, results.get(scenario.beside, {}))
+                print(f"{scenario.name:{_NAME_WIDTH}}{shown}{_noise(result)}", flush=True)
     except BenchError as error:
         print(error, file=sys.stderr)
         return 1

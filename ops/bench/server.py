@@ -14,6 +14,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final, NamedTuple
 
+from actors.settings import Durability
+
 # A database of its own included, which may have to wait for a slow disk.
 START_SECONDS_MAX: Final = 60.0
 STOP_SECONDS_MAX: Final = 20.0
@@ -24,7 +26,7 @@ _LOG_LINES_SHOWN: Final = 20
 _CONFIGURATION: Final = """\
 domain = "localhost"
 data_dir = "data"
-durability = "memory"
+durability = "{durability}"
 [listen]
 c2s = ["127.0.0.1:{port}"]
 c2s_tls = []
@@ -50,7 +52,7 @@ class RunningServer(NamedTuple):
 
 
 @contextmanager
-def running_server(folder: Path, core: int | None) -> Iterator[RunningServer]:
+def running_server(folder: Path, core: int | None, durability: Durability) -> Iterator[RunningServer]:
     """Starts a server whose files lie in the folder, pinned to one core where one is given.
 
     Raises:
@@ -58,7 +60,7 @@ def running_server(folder: Path, core: int | None) -> Iterator[RunningServer]:
     """
     port = _free_port()
     configuration = folder / "trouper.toml"
-    configuration.write_text(_CONFIGURATION.format(port=port), encoding="utf-8")
+    configuration.write_text(_CONFIGURATION.format(port=port, durability=durability.value), encoding="utf-8")
     log = folder / "log"
     command = [*pinned(core), sys.executable, "-m", "ops", "serve", "--config", str(configuration)]
     with log.open("wb") as file, subprocess.Popen(command, stdin=subprocess.DEVNULL, stderr=file) as process:

@@ -23,17 +23,20 @@ def test_running_server_is_ready_when_it_says_so_and_is_stopped(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     _server_that(monkeypatch, tmp_path, 'echo "trouper ready" >&2; exec tail -f /dev/null')
-    with running_server(tmp_path, None) as running:
+    with running_server(tmp_path, None, Durability.MEMORY) as running:
         stat = Path(f"/proc/{running.pid}/stat")
         assert stat.exists()
     assert not stat.exists()
 
 
-def test_running_server_configuration_is_accepted(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+@pytest.mark.parametrize("durability", Durability)
+def test_running_server_configuration_is_accepted(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, durability: Durability
+) -> None:
     _server_that(monkeypatch, tmp_path, 'echo "trouper ready" >&2; exec tail -f /dev/null')
-    with running_server(tmp_path, None) as running:
+    with running_server(tmp_path, None, durability) as running:
         settings = read_configuration(tmp_path / "trouper.toml").settings
-    assert settings.durability is Durability.MEMORY
+    assert settings.durability is durability
     assert [address.port for address in settings.addresses] == [running.port]
 
 
@@ -43,7 +46,7 @@ def test_running_server_that_ends_is_explained_with_its_last_words(
     _server_that(monkeypatch, tmp_path, 'echo "no database" >&2; exit 3')
     with (
         pytest.raises(BenchError, match="ended with status 3:\nno database"),
-        running_server(tmp_path, None),
+        running_server(tmp_path, None, Durability.MEMORY),
     ):
         pytest.fail("it is not running")
 
@@ -53,7 +56,7 @@ def test_running_server_that_never_gets_ready_is_given_up(
 ) -> None:
     monkeypatch.setattr(server, "START_SECONDS_MAX", 0.0)
     _server_that(monkeypatch, tmp_path, "exec tail -f /dev/null")
-    with pytest.raises(BenchError, match="was not ready"), running_server(tmp_path, None):
+    with pytest.raises(BenchError, match="was not ready"), running_server(tmp_path, None, Durability.MEMORY):
         pytest.fail("it is not ready")
 
 

@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 
 SETTLE_SECONDS: Final = 1.0
 """Between two rounds: deleting many records at once costs the database little more than deleting one."""
+SAVE_SECONDS: Final = 10.0
+"""Between two writes of a session's document for the sake of settling: each costs as three messages."""
 COME_BACK_MAX: Final = 50
 """Sessions whose time is over that come back in one round, to end."""
 READ_RETRY_SECONDS: Final = 1.0
@@ -129,7 +131,8 @@ class Keeper(Actor[Tick, Tick]):
             return False
         if state.stream.incoming.counter >= origin.number:
             return True
-        live.session.signal(SAVE)
+        if trio.current_time() - state.stream.saved_at >= SAVE_SECONDS:
+            live.session.signal(SAVE)
         return False
 
     # -- sessions in the database whose time is over

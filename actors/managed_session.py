@@ -8,7 +8,10 @@ written down anew (a mark).
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+import trio
 
 from actors import routing
 from actors.fates import MessageFate
@@ -36,7 +39,7 @@ from store.log import OutboundNumber
 from store.writes import SETTLED_RECORDS_MAX, SaveSession, SettleRecords
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from actors.offline_queue import Waiting
     from actors.server import Server
@@ -50,9 +53,9 @@ ACK: Final = 32
 """Signal to a session: more of what its client sent is safe."""
 SAVE: Final = 64
 """Signal to a session: somebody else waits for its counter to be journaled."""
-ACK_EVERY: Final = 8
+ACK_EVERY: Final = 16
 """Stanzas written after which the client is asked what it has handled."""
-ACK_SECONDS: Final = 1.0
+ACK_SECONDS: Final = 3.0
 """After this long it is asked whatever was written: what it has can be forgotten here."""
 REQUESTS_MAX: Final = 1_000
 """Requests without an answer that are remembered for one client; the oldest is forgotten first."""
@@ -74,6 +77,10 @@ class Count(NamedTuple):
     fate: Fate = Fate.DONE
 
 
+_DONE: Final = Count(None)
+_LOGGED: Final = Count(None, Fate.LOGGED)
+
+
 class Repeat(NamedTuple):
     """The client has sent a stanza again that this session had received before, and need not."""
 
@@ -92,6 +99,9 @@ class EnableStream(NamedTuple):
 
 class AnswerAckRequest(NamedTuple):
     """The client asks what is handled."""
+
+
+_ANSWER: Final = AnswerAckRequest()
 
 
 class Acknowledged(NamedTuple):
@@ -140,12 +150,12 @@ class Management:
         if incoming.repeats:
             return Repeat()
         if not incoming.is_journaled:
-            return Count(None)
+            return _DONE
         number = incoming.received + 1
         if number in stream.resent:
-            return Count(None, Fate.LOGGED)
+            return _LOGGED
         is_owed = stanza.kind is StanzaKind.MESSAGE or stanza.type in _SUBSCRIPTION_TYPES
-        return Count(Receipt(stream.sm_id, number, incoming, self.more_is_safe) if is_owed else None)
+        return Count(Receipt(stream.sm_id, number, incoming, self.more_is_safe)) if is_owed else _DONE
 
     def more_is_safe(self) -> None:
         """Wake the session if its client waits for that."""
@@ -153,22 +163,22 @@ class Management:
         if stream is not None and stream.wants_ack:
             self.slot.mailbox.signal(ACK)
 
-    def nonza(self, element: ElementReceived) -> Sequence[ManagementEffect | CloseStream]:
+    def nonza(self, element: ElementReceived) -> ManagementEffect | CloseStream:
         """What an element of the client's asks for (XEP-0198 §3, §4, §6)."""
         try:
             nonza = parse_nonza(element)
         except StanzaError as error:
-            return (WriteNonza(failed(error.condition)),)
+            return WriteNonza(failed(error.condition))
         stream = self.state.stream
         match nonza:
-            case Enable() if stream is None:
-                return (EnableStream(self._resume_seconds(nonza)),)
             case AckRequest() if stream is not None:
-                return (AnswerAckRequest(),)
+                return _ANSWER
             case Ack(h) if stream is not None:
                 return _acknowledgement(stream, h)
+            case Enable() if stream is None:
+                return EnableStream(self._resume_seconds(nonza))
             case _:
-                return (WriteNonza(failed(StanzaCondition.UNEXPECTED_REQUEST)),)
+                return WriteNonza(failed(StanzaCondition.UNEXPECTED_REQUEST))
 
     def _resume_seconds(self, enable: Enable) -> float:
         most = self.server.settings.limits.resume_seconds_max
@@ -180,39 +190,21 @@ class Management:
 
     def apply(self, effect: ManagementEffect) -> None:
         """Carry out one effect."""
-        match effect:
-            case Count(receipt, fate):
-                self._count(receipt, fate)
-            case Dealt(receipt):
-                receipt.release()
-            case Repeat():
-                self._repeat()
-            case AnswerAckRequest():
-                self._answer_ack_request()
-            case Acknowledged(h):
-                self._acknowledged(h)
-            case EnableStream(resume_seconds):
-                self._enable(resume_seconds)
-            case WriteNonza(data):
-                self.write(data)
-            case HandedOver(messages):
-                self._handed_over(messages)
-            case RosterKnown(version):
-                self._roster_known(version)
-            case SessionSaved():
-                self._saved(effect)
-            case AckDue():
-                self._ask_for_ack()
+        _CARRY_OUT[type(effect)](self, effect)
 
-    def _count(self, receipt: Receipt | None, fate: Fate) -> None:
+    def _count(self, effect: Count) -> None:
         stream = self.state.stream
         assert stream is not None
-        number = stream.incoming.receive()
-        if receipt is None:
-            stream.incoming.settle(number, fate)
+        incoming = stream.incoming
+        number = incoming.receive()
+        if effect.receipt is None and incoming.is_journaled:
+            incoming.settle(number, effect.fate)
             stream.resent.discard(number)
 
-    def _repeat(self) -> None:
+    def _dealt(self, effect: Dealt) -> None:
+        effect.receipt.release()
+
+    def _repeat(self, _effect: Repeat) -> None:
         stream = self.state.stream
         assert stream is not None
         stream.incoming.repeats -= 1
@@ -228,8 +220,8 @@ class Management:
             if len(stream.requests) > REQUESTS_MAX:
                 del stream.requests[next(iter(stream.requests))]
 
-    def _enable(self, resume_seconds: float) -> None:
-        server, state = self.server, self.state
+    def _enable(self, effect: EnableStream) -> None:
+        server, state, resume_seconds = self.server, self.state, effect.resume_seconds
         is_journaled = server.is_journaled
         ledger = server.ledger_of(state.jid)
         sm_id = server.world.new_token()
@@ -244,7 +236,7 @@ class Management:
 
     # -- acknowledging to the client
 
-    def _answer_ack_request(self) -> None:
+    def _answer_ack_request(self, _effect: AnswerAckRequest) -> None:
         """At once with what is safe by now; and again when that is more."""
         stream = self.state.stream
         assert stream is not None
@@ -291,7 +283,7 @@ class Management:
         if stream.requests and stanza.kind is StanzaKind.IQ:
             self._note_answer(stream, stanza, stream.outgoing.origin + position)
         if is_logged:
-            entry.parcel = parcel = parcel or Parcel(stanza, 1)
+            entry.gate = parcel = parcel or Parcel(stanza, 1)
             place = OutboundNumber(stream.sm_id, stream.outgoing.epoch, position)
             parcel.place(stream.ledger, place, self.slot.mailbox)
         elif parcel is not None:
@@ -319,24 +311,27 @@ class Management:
             entry = outgoing.next()
         if not stream.has_asked and outgoing.written:
             if len(outgoing.written) >= ACK_EVERY:
-                self._ask_for_ack()
+                self._ask_for_ack(stream)
             elif stream.ack_due is None:
                 stream.ack_due = self.slot.send_after(ACK_SECONDS, AckDue())
 
-    def _ask_for_ack(self) -> None:
-        stream = self.state.stream
-        if stream is None or stream.is_hibernating:
-            return
-        if stream.ack_due is not None:
-            stream.ack_due.cancel()
-            stream.ack_due = None
-        if stream.outgoing.written and not stream.has_asked:
-            stream.has_asked = True
-            self.write(ACK_REQUEST)
-
-    def _acknowledged(self, h: int) -> None:
+    def _ack_is_due(self, _effect: AckDue) -> None:
         stream = self.state.stream
         assert stream is not None
+        stream.ack_due = None
+        if stream.outgoing.written and not stream.has_asked and not stream.is_hibernating:
+            self._ask_for_ack(stream)
+
+    def _ask_for_ack(self, stream: ManagedStream) -> None:
+        stream.has_asked = True
+        self.write(ACK_REQUEST)
+
+    def _acknowledged(self, effect: Acknowledged) -> None:
+        assert self.state.stream is not None
+        self.acknowledge(self.state.stream, effect.h)
+
+    def acknowledge(self, stream: ManagedStream, h: int) -> None:
+        """The client has handled so much."""
         stream.has_asked = False
         handled = stream.outgoing.acknowledge(h)
         if handled:
@@ -346,17 +341,18 @@ class Management:
     def let_go(self, stream: ManagedStream, handled: Sequence[Entry]) -> None:
         """The client has these."""
         for entry in handled:
-            if entry.parcel is not None:
-                stream.ledger.acknowledged(entry.parcel)
+            if entry.gate is not None:
+                stream.ledger.acknowledged(entry.gate)
             if entry.roster_version is not None:
                 self.state.roster_version = entry.roster_version
-            key = self._answers(entry.stanza)
-            if key is not None:
-                stream.requests.pop(key, None)
+            if entry.stanza.kind is StanzaKind.IQ:
+                key = self._answers(entry.stanza)
+                if key is not None:
+                    stream.requests.pop(key, None)
 
     def _answers(self, stanza: Stanza) -> tuple[str, str] | None:
-        """Which request a stanza answers, if it is an answer."""
-        if stanza.kind is not StanzaKind.IQ or stanza.type not in _ANSWER_TYPES or stanza.id is None:
+        """Which request an IQ answers, if it is an answer."""
+        if stanza.type not in _ANSWER_TYPES or stanza.id is None:
             return None
         return stanza.id, self.state.jid.bare if stanza.sender is None else stanza.sender.full
 
@@ -366,19 +362,19 @@ class Management:
         if key is not None and request is not None:
             stream.requests[key] = request._replace(answered=number)
 
-    def _roster_known(self, version: int) -> None:
+    def _roster_known(self, effect: RosterKnown) -> None:
         stream = self.state.stream
         waiting = None if stream is None else stream.outgoing.waiting
         if waiting:
-            waiting[-1].roster_version = version
+            waiting[-1].roster_version = effect.version
         else:
-            self.state.roster_version = version
+            self.state.roster_version = effect.version
 
     # -- the offline queue
 
-    def _handed_over(self, messages: Sequence[Waiting]) -> None:
+    def _handed_over(self, effect: HandedOver) -> None:
         """A managed client gets what waited under a mark; others are trusted to read what is written."""
-        stream = self.state.stream
+        stream, messages = self.state.stream, effect.messages
         if stream is None:
             got = [each for each in messages if self.state.outlet.append_stanza(each.stanza)]
             for each in got:
@@ -412,7 +408,7 @@ class Management:
             return
         if stream.revived is not None:
             return  # what the database holds is what is known, until the client says more
-        stream.saving, stream.must_save = True, False
+        stream.saving, stream.must_save, stream.saved_at = True, False, trio.current_time()
         counter, epoch, ref = stream.incoming.done, stream.outgoing.epoch, self.slot.ref
         reply = self.server.store.log(SaveSession(session_record(self.state, stream, counter)))
 
@@ -444,10 +440,26 @@ class Management:
         """What is owed to the client has been written down; see `session_resumption`."""
 
 
-def _acknowledgement(stream: ManagedStream, h: int) -> Sequence[ManagementEffect | CloseStream]:
+_CARRY_OUT: Final[Mapping[type, Callable[[Management, Any], None]]] = {
+    Count: Management._count,
+    Repeat: Management._repeat,
+    Dealt: Management._dealt,
+    AnswerAckRequest: Management._answer_ack_request,
+    Acknowledged: Management._acknowledged,
+    EnableStream: Management._enable,
+    WriteNonza: lambda management, effect: management.write(effect.data),
+    HandedOver: Management._handed_over,
+    RosterKnown: Management._roster_known,
+    SessionSaved: Management._saved,
+    AckDue: Management._ack_is_due,
+}
+MANAGEMENT_EFFECTS: Final = frozenset(_CARRY_OUT)
+
+
+def _acknowledgement(stream: ManagedStream, h: int) -> Acknowledged | CloseStream:
     try:
         stream.outgoing.count_handled(h)
     except AcknowledgedTooMuchError as error:
         detail = handled_count_too_high(error.h, error.sent)
-        return (CloseStream(StreamCondition.UNDEFINED_CONDITION, str(error), detail),)
-    return (Acknowledged(h),)
+        return CloseStream(StreamCondition.UNDEFINED_CONDITION, str(error), detail)
+    return Acknowledged(h)

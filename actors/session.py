@@ -13,17 +13,7 @@ from actors import routing
 from actors.connection_messages import CloseConnection
 from actors.fates import MessageFate
 from actors.ledger import GATE
-from actors.managed_session import (
-    ACK,
-    SAVE,
-    Acknowledged,
-    AnswerAckRequest,
-    Count,
-    Dealt,
-    EnableStream,
-    Repeat,
-    WriteNonza,
-)
+from actors.managed_session import ACK, MANAGEMENT_EFFECTS, SAVE, Dealt, Repeat
 from actors.presence_messages import OwnPresence, OwnSubscription, PassOn
 from actors.routing import Back, ToServer, ToSession, ToUser
 from actors.session_effects import (
@@ -125,12 +115,8 @@ class Session(Actor[SessionMessage, SessionEffect]):
         return (End(),) if is_clean else (LoseConnection(),)
 
     def _nonza(self, element: ElementReceived) -> Sequence[SessionEffect]:
-        effects = self._management.nonza(element)
-        return [
-            effect
-            for each in effects
-            for effect in (self._close(each) if isinstance(each, CloseStream) else (each,))
-        ]
+        effect = self._management.nonza(element)
+        return self._close(effect) if isinstance(effect, CloseStream) else (effect,)
 
     def _from_client(self, stanza: Stanza, fault: StanzaError | None) -> Sequence[SessionEffect]:
         state = self._state
@@ -231,8 +217,8 @@ class Session(Actor[SessionMessage, SessionEffect]):
                 routing.carry_out(self._server, effect)
             elif isinstance(effect, Accepted):
                 self._accepted(effect)
-            elif isinstance(effect, _MANAGEMENT):
-                self._management.apply(effect)
+            elif type(effect) in MANAGEMENT_EFFECTS:  # a look into a table instead of a dozen comparisons
+                self._management.apply(effect)  # type: ignore[arg-type] # it is one of these
             else:
                 self._apply_rare(effect)
 
@@ -411,19 +397,6 @@ class Session(Actor[SessionMessage, SessionEffect]):
 _FORGED: Final = CloseStream(StreamCondition.INVALID_FROM, "that is not your address")
 _DOES_NOT_READ: Final = CloseStream(
     StreamCondition.RESOURCE_CONSTRAINT, "you do not read what is sent to you", may_resume=True
-)
-_MANAGEMENT: Final = (
-    Count,
-    Repeat,
-    Dealt,
-    EnableStream,
-    AnswerAckRequest,
-    Acknowledged,
-    WriteNonza,
-    HandedOver,
-    RosterKnown,
-    SessionSaved,
-    AckDue,
 )
 
 

@@ -48,6 +48,6 @@ def session_record(
 
 def _queue_entry(entry: Entry) -> QueueEntry:
     """By its number in the log, if it is there or on its way there; else as it is."""
-    if entry.parcel is not None and entry.parcel.seq is not None:
-        return QueueEntry(seq=entry.parcel.seq)
+    if entry.gate is not None and entry.gate.seq is not None:
+        return QueueEntry(seq=entry.gate.seq)
     return QueueEntry(data=entry.stanza.data)

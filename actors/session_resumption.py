@@ -185,7 +185,7 @@ class Resumption(Management):
         self.slot.ref.monitor(message.connection, SessionDown)
         message.reply.set(ResumeAccepted(state.jid, self.slot.ref, via))
         message.connection.monitor(self.slot.ref, lambda _reason: StreamEnded(via, is_clean=False))
-        self._acknowledged(message.h)
+        self.acknowledge(stream, message.h)
         stream.outgoing.rewind()
         stream.told = stream.h
         stream.incoming.resumed(stream.told)
@@ -228,7 +228,7 @@ def _give_back_one(
     stamp: str,
     has_others: Callable[[Stanza], bool],
 ) -> None:
-    parcel, stanza = entry.parcel, entry.stanza
+    parcel, stanza = entry.gate, entry.stanza
     if parcel is not None and (parcel.outstanding > 1 or parcel.was_acknowledged):
         stream.ledger.given_up(parcel)
         return

@@ -25,28 +25,19 @@ class Entry:
 
     Attributes:
         stanza: What is written.
-        parcel: Its record in the log, where it has one.
+        gate: Its parcel, where it has a record in the log; not before that is committed is it written.
         is_shared: Whether other resources of the user got it as well.
         roster_version: What the client knows of the roster once it has this.
     """
 
-    __slots__ = ("is_shared", "parcel", "roster_version", "stanza")
+    __slots__ = ("gate", "is_shared", "roster_version", "size", "stanza")
 
-    def __init__(self, stanza: Stanza, parcel: Parcel | None = None, *, is_shared: bool = False) -> None:
+    def __init__(self, stanza: Stanza, gate: Parcel | None = None, *, is_shared: bool = False) -> None:
         self.stanza = stanza
-        self.parcel = parcel
+        self.size = len(stanza.data)
+        self.gate = gate
         self.is_shared = is_shared
         self.roster_version: int | None = None
-
-    @property
-    def size(self) -> int:
-        """See `Sendable`."""
-        return len(self.stanza.data)
-
-    @property
-    def is_held(self) -> bool:
-        """See `Sendable`: not before its record is committed."""
-        return self.parcel is not None and not self.parcel.is_open
 
 
 @final
@@ -88,6 +79,7 @@ class ManagedStream:
         told: The last `h` sent.
         has_asked: Whether the client owes us an answer to `<r/>`.
         saving: Whether the session's document is being written.
+        saved_at: When it was written last, in seconds of Trio's clock.
         is_saved: Whether the session's document has been written once.
         must_save: Whether it is to be written again behind that.
         opening: Parcels from the offline queue, to be written when the document that names them is saved.
@@ -114,6 +106,7 @@ class ManagedStream:
         "resume_seconds",
         "resuming",
         "revived",
+        "saved_at",
         "saving",
         "sm_id",
         "told",
@@ -136,6 +129,7 @@ class ManagedStream:
         self.ack_due: Timer | None = None
         self.expiry: Timer | None = None
         self.saving = False
+        self.saved_at = 0.0
         self.is_saved = not is_journaled
         self.must_save = False
         self.opening: list[Parcel] = []

@@ -26,6 +26,14 @@ class AcknowledgedTooMuchError(Exception):
         self.sent = sent
 
 
+class Gate(Protocol):
+    """What may keep a stanza, and so all behind it, from being written yet."""
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it may be written."""
+
+
 class Sendable(Protocol):
     """What an outgoing queue needs to know of what is in it."""
 
@@ -34,8 +42,8 @@ class Sendable(Protocol):
         """Its bytes."""
 
     @property
-    def is_held(self) -> bool:
-        """Whether it, and so all behind it, may not be written yet."""
+    def gate(self) -> Gate | None:
+        """What it waits for, if there is anything."""
 
 
 E = TypeVar("E", bound=Sendable)
@@ -80,7 +88,10 @@ class Outgoing(Generic[E]):
     def next(self) -> E | None:
         """The next to be written, which counts as written from now on; None if there is none to be."""
         waiting = self.waiting
-        if not waiting or waiting[0].is_held:
+        if not waiting:
+            return None
+        gate = waiting[0].gate
+        if gate is not None and not gate.is_open:
             return None
         entry = waiting.popleft()
         self.written.append(entry)

@@ -97,8 +97,8 @@ def test_record_holds_a_message_that_has_no_number_yet_as_it_is() -> None:
     assert state.stream is not None
     stanza = chat("waits for a number")
     entry = account.owe(state, stanza)
-    entry.parcel = Parcel(stanza, 2)
-    entry.parcel.place(account.ledger, OutboundNumber("sm", 0, 1), Mailbox())
+    entry.gate = Parcel(stanza, 2)
+    entry.gate.place(account.ledger, OutboundNumber("sm", 0, 1), Mailbox())
     state.stream.outgoing.mark()
     record = session_record(state, state.stream, 0, is_exact=True)
     assert record.entries == (QueueEntry(data=stanza.data),)

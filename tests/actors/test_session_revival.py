@@ -149,7 +149,7 @@ def test_revive_two_sessions_share_one_parcel() -> None:
     records = [session_record(each, each.stream, 0) for each in (balcony, window) if each.stream is not None]
     again = [later.revive(record) for record in records]
     later.ledger.revived()
-    parcels = {entry.parcel for state in again for entry in state.owed()}
+    parcels = {entry.gate for state in again for entry in state.owed()}
     (parcel,) = parcels
     assert parcel is not None
     assert (parcel.outstanding, parcel.was_acknowledged) == (2, False)
@@ -172,8 +172,8 @@ def test_revive_what_one_session_has_acknowledged_and_the_other_owes() -> None:
         later.ledger.revived()
         assert [len(list(state.owed())) for state in again] == [0, 1]
         (entry,) = again[1].owed()
-        assert entry.parcel is not None
-        assert (entry.parcel.outstanding, entry.parcel.was_acknowledged) == (1, True)
+        assert entry.gate is not None
+        assert (entry.gate.outstanding, entry.gate.was_acknowledged) == (1, True)
         assert later.ledger.done == []
 
 

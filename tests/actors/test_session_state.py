@@ -11,12 +11,13 @@ from tests.actors.session_support import BALCONY, Account, chat, make_ledger
 def test_entry_is_held_until_its_record_is_committed() -> None:
     stanza = chat("hi")
     entry = Entry(stanza)
-    assert (entry.size, entry.is_held) == (stanza.size, False)
+    assert (entry.size, entry.gate) == (stanza.size, None)
     parcel = Parcel(stanza, 1)
-    logged = Entry(stanza, parcel)
-    before = logged.is_held
+    gate = Entry(stanza, parcel).gate
+    assert gate is not None
+    before = gate.is_open
     parcel.open()
-    assert (before, logged.is_held) == (True, False)
+    assert (before, gate.is_open) == (False, True)
 
 
 @pytest.mark.parametrize("is_journaled", [True, False])

@@ -10,9 +10,8 @@ from typing import Any, Final
 
 from actors import session_revival
 from actors.managed_session import Management
-from actors.session_state import Entry
 from ops.cli.main import main
-from protocols.stream_queue import Incoming, recovered
+from protocols.stream_queue import Incoming, Outgoing, recovered
 
 DROPPED_EVERY: Final = 1_000
 
@@ -43,7 +42,14 @@ def acknowledge_before_the_commit() -> None:
 
 def deliver_before_the_commit() -> None:
     """A message is written to its recipient while its record is on its way to the database."""
-    Entry.is_held = property(lambda _self: False)  # type: ignore[assignment, method-assign] # that is the bug
+
+    def eager(self: Outgoing[Any]) -> Any:
+        if not self.waiting:
+            return None
+        self.written.append(self.waiting.popleft())
+        return self.written[-1]
+
+    Outgoing.next = eager  # type: ignore[method-assign] # that is the bug
 
 
 def give_resent_stanzas_a_fresh_id() -> None:

@@ -8,6 +8,7 @@ from protocols.stream_queue import (
     H_MODULUS,
     AcknowledgedTooMuchError,
     Fate,
+    Gate,
     Incoming,
     Outgoing,
     recovered,
@@ -19,7 +20,13 @@ class Entry(NamedTuple):
 
     name: str
     size: int = 10
-    is_held: bool = False
+    gate: Gate | None = None
+
+
+class Door(NamedTuple):
+    """Open or not."""
+
+    is_open: bool
 
 
 def filled(*names: str, acked: int = 0, written: int = 0) -> Outgoing[Entry]:
@@ -53,7 +60,7 @@ def test_outgoing_is_written_in_order_and_kept_until_acknowledged() -> None:
 
 def test_outgoing_what_is_held_holds_back_all_behind_it() -> None:
     outgoing = filled("a")
-    outgoing.append(Entry("held", is_held=True))
+    outgoing.append(Entry("held", gate=Door(False)))
     outgoing.append(Entry("behind"))
     assert outgoing.next() == Entry("a")
     assert outgoing.next() is None

@@ -1,6 +1,6 @@
 """Both queues against plain lists, whatever happens in whatever order."""
 
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 import pytest
 from hypothesis import given
@@ -15,6 +15,15 @@ class Entry:
     def __init__(self, size: int, *, is_held: bool) -> None:
         self.size = size
         self.is_held = is_held
+
+    @property
+    def gate(self) -> Self | None:
+        """Itself, while it is held."""
+        return self if self.is_held else None
+
+    @property
+    def is_open(self) -> bool:
+        return not self.is_held
 
 
 class Append(NamedTuple):

@@ -129,6 +129,16 @@ class Injector:
                 return
         self.marks.append(Mark(self._clock.now(), fault.kind, fault.point))
 
+    async def begin(self) -> None:
+        """Leave out of the count what happened before this run.
+
+        Raises:
+            ServerNotRunning: There is no server.
+            Refusal: It makes no faults.
+        """
+        told = await self._target.ask(Command.FAULT_COUNT)
+        self._recoveries_heard, self._in_this_life = told["next"], dict(told["happened"])
+
     async def keep_counting(self) -> None:
         """Asks the server again and again what has happened; its registry has something to handle by that."""
         while True:

@@ -22,6 +22,7 @@ from ops.chaos.tally import Tally
 from ops.chaos.target import Target, Unusable
 from ops.control import ServerNotRunning
 from ops.control_protocol import Command, Refusal
+from supervision.exit_reason import sole_cause
 
 ENTER_SECONDS_MAX: Final = 120.0
 """How long all clients together may take to log in for the first time."""
@@ -52,6 +53,11 @@ async def run(options: Options, target: Target, progress_to: IO[str], say: Calla
         await _ask(target, Command.USER_ADD, f"{account}@{target.place.domain}", password=password)
     try:
         return await _Run(options, target, parts, password).whole(progress_to, say)
+    except ExceptionGroup as group:
+        cause = sole_cause(group)
+        if not isinstance(cause, Unusable | ServerNotRunning | Refusal):
+            raise
+        raise Unusable(str(cause)) from group
     finally:
         if target.own is None:
             with trio.CancelScope(shield=True):
@@ -96,6 +102,7 @@ class _Run:
                 everybody.start_soon(client.run)
             say(f"{len(self._clients)} clients log in")
             await self._enter()
+            await self._injector.begin()
             async with trio.open_nursery() as helpers:
                 helpers.start_soon(self._injector.keep_counting)
                 helpers.start_soon(_keep_showing, progress)

@@ -122,6 +122,18 @@ async def test_count_adds_what_is_new_in_each_life_of_the_server(tmp_path: Path)
     assert sum(request.command is Command.STATUS for request in requests) == 3
 
 
+async def test_begin_leaves_out_what_happened_before(tmp_path: Path) -> None:
+    injector = made(tmp_path)
+    told = {"happened": {"registry at rest": 4}, "recoveries": [["registry", 0.5]] * 4, "next": 4}
+    with answering(tmp_path, lambda _request: told) as requests:
+        await injector.begin()
+        told = {"happened": {"registry at rest": 5}, "recoveries": [["registry", 0.1]], "next": 5}
+        await injector.count()
+    assert injector.happened == {("registry", "rest"): 1}
+    assert injector.recoveries == [("registry", 0.1)]
+    assert requests[1].arguments == {"after": 4}
+
+
 async def test_count_measures_how_long_the_database_was_away(tmp_path: Path) -> None:
     injector = made(tmp_path)
     databases = iter(["answers", "away", "away", "answers", "answers"])

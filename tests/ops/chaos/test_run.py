@@ -121,3 +121,16 @@ async def test_run_without_accounts_is_refused(tmp_path: Path) -> None:
     async with stand_in() as (_, place):
         with fake_server(tmp_path, refuse), pytest.raises(Unusable, match=r"user.add chaos-.*: not here"):
             await run(OPTIONS, Target(place, tmp_path), io.StringIO(), lambda _text: None)
+
+
+async def test_run_whose_clients_cannot_log_in_is_refused_with_the_reason(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ops.chaos.run.ENTER_SECONDS_MAX", 0.5)
+    async with stand_in() as (server, place):
+        pass  # nobody listens there any more
+    with (
+        fake_server(tmp_path, server.control),
+        pytest.raises(Unusable, match="only 0 of 10 clients could log in: nobody answers"),
+    ):
+        await run(OPTIONS, Target(place, tmp_path), io.StringIO(), lambda _text: None)

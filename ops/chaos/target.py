@@ -22,6 +22,7 @@ from ops.chaos.cast import Way
 from ops.chaos.wire import Place
 from ops.control import ServerNotRunning, ask
 from ops.control_protocol import Command, Refusal, Request
+from store import tied_child
 
 # A database of its own included, which may have to recover first on a busy machine.
 START_SECONDS_MAX: Final = 120.0
@@ -110,7 +111,9 @@ class OwnProcess:
         """
         begins_at = self.log.stat().st_size if self.log.exists() else 0
         config = str(self._folder / "trouper.toml")
-        command = [*self._program, "serve", "--config", config, "--faults", *self._overrides]
+        # However the harness ends, its server does not outlive it.
+        tie = [sys.executable, "-I", "-S", tied_child.__file__, str(os.getpid())]
+        command = [*tie, *self._program, "serve", "--config", config, "--faults", *self._overrides]
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(  # noqa: ASYNC220 - Trio's would be waited for by its nursery
                 command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from supervision.reply import Reply
     from supervision.slot import Slot
 
-SETTLE_SECONDS: Final = 1.0
+SETTLE_SECONDS: Final = 2.0
 """Between two rounds: deleting many records at once costs the database little more than deleting one."""
 SAVE_SECONDS: Final = 10.0
 """Between two writes of a session's document for the sake of settling: each costs as three messages."""

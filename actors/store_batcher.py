@@ -15,7 +15,7 @@ import trio
 
 from actors.store_messages import BatchDone, BatcherMessage, Commit, TryAgain
 from store.errors import StoreError, StoreUnavailable
-from store.writes import batch_length, check_batch, size_of
+from store.writes import batch_length, check_write, size_of
 from supervision.actor import Actor
 from supervision.child_spec import ChildSpec
 from supervision.runtime import Point
@@ -173,7 +173,7 @@ class Batcher(Actor[BatcherMessage, BatcherMessage]):
             return
         try:
             for write in commit.writes:
-                check_batch((write,))  # its author's fault must not become everybody's in the batch
+                check_write(write)  # its author's fault must not become everybody's in the batch
         except ValueError as error:
             commit.reply.fail(error)
             return

@@ -158,7 +158,7 @@ def check_batch(writes: Iterable[Write]) -> tuple[Write, ...]:
     if batch_length(batch) != len(batch):
         raise ValueError("these writes touch the same document or are too many for one batch")
     for write in batch:
-        _check(write)
+        check_write(write)
     return batch
 
 
@@ -259,7 +259,12 @@ def _cost_us(write: _SharingWrite) -> int:
             assert_never(write)
 
 
-def _check(write: Write) -> None:
+def check_write(write: Write) -> None:
+    """See to it that a write can be carried out at all.
+
+    Raises:
+        ValueError: It never can; its author is at fault.
+    """
     match write:
         case ReplaceUser(user, expected_rev) if user.rev != expected_rev + 1:
             raise ValueError(f"revision {user.rev} cannot follow {expected_rev}")

@@ -22,7 +22,8 @@ from actors.session_record import session_record
 from actors.session_state import Entry, ManagedStream, Request
 from protocols.conditions import StanzaCondition, StreamCondition
 from protocols.errors import StanzaError
-from protocols.stanza import StanzaKind
+from protocols.namespaces import ROSTER
+from protocols.stanza import PayloadName, StanzaKind
 from protocols.stream_management import (
     ACK_REQUEST,
     Ack,
@@ -60,6 +61,10 @@ ACK_SECONDS: Final = 3.0
 REQUESTS_MAX: Final = 1_000
 """Requests without an answer that are remembered for one client; the oldest is forgotten first."""
 
+NOTHING_KNOWN: Final = 0
+"""The version of a roster that its client has asked for and may not have got: it is to be told all of it."""
+
+_ROSTER: Final = PayloadName(ROSTER, "query")
 _SUBSCRIPTION_TYPES: Final = frozenset({"subscribe", "subscribed", "unsubscribe", "unsubscribed"})
 _ANSWER_TYPES: Final = frozenset({"result", "error"})
 _NOT_ACKNOWLEDGED: Final = CloseStream(
@@ -217,6 +222,8 @@ class Management:
         elif stream is not None and stanza.id is not None:
             to = state.jid.bare if stanza.to is None else stanza.to.full
             stream.requests[stanza.id, to] = Request(stream.incoming.received)
+            if stanza.payload == _ROSTER and state.roster_version is None:
+                state.roster_version = NOTHING_KNOWN
             if len(stream.requests) > REQUESTS_MAX:
                 del stream.requests[next(iter(stream.requests))]
 

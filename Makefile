@@ -2,9 +2,10 @@
 
 PYTHON ?= python3
 BIN := .venv/bin
+SEEDS ?= 1000
 TEST_ARGS ?= -n 2 --dist loadgroup
 
-.PHONY: help setup run test check format sigkill bench lock docs clean
+.PHONY: help setup run test check format sigkill bench simulate lock docs clean
 
 help: ## what can be made
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 10
@@ -49,6 +50,9 @@ bench: setup ## measure a server on loopback (needs a C compiler)
 	@command -v $(CC) >/dev/null || { echo "The load generator is C: a compiler is needed; on Debian: apt install gcc libc6-dev" >&2; exit 1; }
 	$(MAKE) --silent -C ops/bench
 	$(BIN)/python -m ops.bench.run $(BENCH_ARGS)
+
+simulate: setup ## run the server from SEEDS=1000 seeds, on all cores; STATE=FILE continues there
+	$(BIN)/python -m tests.simulation --seeds $(SEEDS) $(if $(STATE),--state $(STATE)) $(SIMULATE_ARGS)
 
 docs: setup ## write docs/configuration.md again
 	$(BIN)/python -m ops.config_docs

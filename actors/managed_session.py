@@ -22,7 +22,8 @@ from actors.session_record import session_record
 from actors.session_state import Entry, ManagedStream, Request
 from protocols.conditions import StanzaCondition, StreamCondition
 from protocols.errors import StanzaError
-from protocols.stanza import StanzaKind
+from protocols.namespaces import ROSTER
+from protocols.stanza import PayloadName, StanzaKind
 from protocols.stream_management import (
     ACK_REQUEST,
     Ack,
@@ -60,6 +61,10 @@ ACK_SECONDS: Final = 3.0
 REQUESTS_MAX: Final = 1_000
 """Requests without an answer that are remembered for one client; the oldest is forgotten first."""
 
+NOTHING_KNOWN: Final = 0
+"""The version of a roster that its client has asked for and may not have got: it is to be told all of it."""
+
+_ROSTER: Final = PayloadName(ROSTER, "query")
 _SUBSCRIPTION_TYPES: Final = frozenset({"subscribe", "subscribed", "unsubscribe", "unsubscribed"})
 _ANSWER_TYPES: Final = frozenset({"result", "error"})
 _NOT_ACKNOWLEDGED: Final = CloseStream(
@@ -217,6 +222,8 @@ class Management:
         elif stream is not None and stanza.id is not None:
             to = state.jid.bare if stanza.to is None else stanza.to.full
             stream.requests[stanza.id, to] = Request(stream.incoming.received)
+            if stanza.payload == _ROSTER and state.roster_version is None:
+                state.roster_version = NOTHING_KNOWN
             if len(stream.requests) > REQUESTS_MAX:
                 del stream.requests[next(iter(stream.requests))]
 
@@ -342,6 +349,8 @@ class Management:
         """The client has these."""
         for entry in handled:
             if entry.gate is not None:
+                if not entry.gate.outbound and entry.gate.seq is not None:
+                    stream.handled.append(entry.gate.seq)
                 stream.ledger.acknowledged(entry.gate)
             if entry.roster_version is not None:
                 self.state.roster_version = entry.roster_version
@@ -394,7 +403,13 @@ class Management:
             self.save(stream)
 
     def _settle(self, messages: Sequence[Waiting]) -> None:
+        """Take these off the queue: at once, or when their senders' counters have passed them."""
         owner = self.state.jid.bare
+        named = [each for each in messages if each.origin is not None]
+        ledger = self.server.ledger_of(self.state.jid)
+        for each in named:
+            ledger.acknowledged(logged_parcel(ledger, each.seq, each.at_ms, each.origin))
+        messages = [each for each in messages if each.origin is None]
         for start in range(0, len(messages), SETTLED_RECORDS_MAX):
             seqs = tuple(each.seq for each in messages[start : start + SETTLED_RECORDS_MAX])
             self.server.store.cast(SettleRecords(owner, seqs, keep=False))
@@ -409,6 +424,7 @@ class Management:
         if stream.revived is not None:
             return  # what the database holds is what is known, until the client says more
         stream.saving, stream.must_save, stream.saved_at = True, False, trio.current_time()
+        stream.handled = [seq for seq in stream.handled if stream.ledger.is_owed(seq)]
         counter, epoch, ref = stream.incoming.done, stream.outgoing.epoch, self.slot.ref
         reply = self.server.store.log(SaveSession(session_record(self.state, stream, counter)))
 

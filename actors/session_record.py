@@ -32,6 +32,7 @@ def session_record(
         epoch=outgoing.epoch,
         base=outgoing.acked if count else outgoing.origin,
         entries=tuple(_queue_entry(entry) for entry in outgoing.entries()[:count]),
+        handled=tuple(seq for seq in stream.handled if stream.ledger.is_owed(seq)),
         is_exact=is_exact,
         presence=None if state.presence is None else state.presence.data,
         directed=tuple(sorted(jid.full for jid in state.directed)),
@@ -47,7 +48,13 @@ def session_record(
 
 
 def _queue_entry(entry: Entry) -> QueueEntry:
-    """By its number in the log, if it is there or on its way there; else as it is."""
-    if entry.gate is not None and entry.gate.seq is not None:
-        return QueueEntry(seq=entry.gate.seq)
+    """By its number in the log, if it is there or on its way there; else as it is.
+
+    One that waits for a number is left to its sender, who was not told that it is safe: only its place is kept.
+    """
+    gate = entry.gate
+    if gate is not None and gate.seq is not None:
+        return QueueEntry(seq=gate.seq)
+    if gate is not None and gate.origin is not None:
+        return QueueEntry(data=b"")
     return QueueEntry(data=entry.stanza.data)

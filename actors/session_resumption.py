@@ -154,8 +154,9 @@ class Resumption(Management):
                 self.let_go(stream, (entry,))
             else:
                 stream.outgoing.append(entry)
+        on_the_way = {self._answers(entry.stanza) for entry in stream.outgoing.entries()}
         for (id_, to), (_number, answered) in stream.requests.items():
-            if answered is not None and answered <= h:
+            if (id_, to) in on_the_way or (answered is not None and answered <= h):
                 continue
             request = build_iq(to=parse_jid(to), sender=self.state.jid, type="get", id=id_)
             stream.outgoing.append(Entry(build_error(request, _LOST)))

@@ -73,6 +73,7 @@ class ManagedStream:
         sm_id: Nobody guesses it, and it names the session's document.
         resume_seconds: For how long the session waits for its client to come back; zero: not at all.
         requests: IQ requests of the client's to which it has acknowledged no answer, by id and address.
+        handled: Records from the offline queue that the client has, and that may still be in the log.
         resent: Numbers under which the client sends again what stands in the log already.
         is_hibernating: Whether there is no connection.
         wants_ack: Whether the client has asked for an acknowledgement of more than it was told.
@@ -91,6 +92,7 @@ class ManagedStream:
     __slots__ = (
         "ack_due",
         "expiry",
+        "handled",
         "has_asked",
         "hibernated_ms",
         "incoming",
@@ -120,6 +122,7 @@ class ManagedStream:
         self.incoming = Incoming(is_journaled=is_journaled)
         self.outgoing: Outgoing[Entry] = Outgoing()
         self.requests: dict[tuple[str, str], Request] = {}
+        self.handled: list[int] = []
         self.resent: set[int] = set()
         self.is_hibernating = False
         self.hibernated_ms: int | None = None

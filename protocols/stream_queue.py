@@ -58,6 +58,7 @@ class Outgoing(Generic[E]):
 
     Attributes:
         acked: The wire number of the last stanza acknowledged.
+        sent: The highest wire number ever written, over whichever connection.
         written: Those that were written to the peer's present connection, oldest first.
         waiting: Those that were not.
         bytes: What both weigh.
@@ -65,10 +66,11 @@ class Outgoing(Generic[E]):
         origin: The wire number at the latest mark: what position zero would have.
     """
 
-    __slots__ = ("acked", "bytes", "epoch", "origin", "waiting", "written")
+    __slots__ = ("acked", "bytes", "epoch", "origin", "sent", "waiting", "written")
 
     def __init__(self, acked: int = 0, epoch: int = 0) -> None:
         self.acked = acked
+        self.sent = acked
         self.written: deque[E] = deque()
         self.waiting: deque[E] = deque()
         self.bytes = 0
@@ -95,6 +97,9 @@ class Outgoing(Generic[E]):
             return None
         entry = waiting.popleft()
         self.written.append(entry)
+        number = self.acked + len(self.written)
+        if number > self.sent:
+            self.sent = number
         return entry
 
     def acknowledge(self, h: int) -> list[E]:
@@ -108,10 +113,12 @@ class Outgoing(Generic[E]):
         count = self.count_handled(h)
         if count < 0:
             return []
-        handled = [self.written.popleft() for _ in range(count)]
-        self.acked += count
-        for entry in handled:
+        written, handled = self.written, []
+        for _ in range(count):
+            entry = (written or self.waiting).popleft()
             self.bytes -= entry.size
+            handled.append(entry)
+        self.acked += count
         return handled
 
     def count_handled(self, h: int) -> int:
@@ -123,9 +130,8 @@ class Outgoing(Generic[E]):
         count = (h - self.acked) % H_MODULUS
         if count >= H_MODULUS // 2:
             return count - H_MODULUS
-        if count > len(self.written):
-            sent = (self.acked + len(self.written)) % H_MODULUS
-            raise AcknowledgedTooMuchError(h, sent)
+        if self.acked + count > self.sent:
+            raise AcknowledgedTooMuchError(h, self.sent % H_MODULUS)
         return count
 
     def rewind(self) -> None:

@@ -33,6 +33,7 @@ class SessionDocument(TypedDict):
     epoch: int
     base: int
     entries: NotRequired[list[int | bytes]]
+    handled: NotRequired[list[int]]
     is_exact: NotRequired[bool]
     presence: NotRequired[bytes]
     directed: NotRequired[list[str]]
@@ -59,6 +60,8 @@ def document_from_session(record: SessionRecord) -> SessionDocument:
         document["lang"] = record.lang
     if record.entries:
         document["entries"] = [_value_from_entry(entry) for entry in record.entries]
+    if record.handled:
+        document["handled"] = list(record.handled)
     if record.is_exact:
         document["is_exact"] = True
     if record.presence is not None:
@@ -90,6 +93,7 @@ def session_from_document(document: SessionDocument) -> SessionRecord:
         epoch=document["epoch"],
         base=document["base"],
         entries=tuple(_entry_from_value(value) for value in document.get("entries", ())),
+        handled=tuple(document.get("handled", ())),
         is_exact=document.get("is_exact", False),
         presence=document.get("presence"),
         directed=tuple(document.get("directed", ())),

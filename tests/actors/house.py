@@ -45,6 +45,7 @@ from tests.actors.house_wire import lay_wire
 from tests.actors.house_world import (
     BEGINNING_MS,
     InlinePool,
+    StoreLine,
     memory_database_spec,
     only_in_memory,
     seeded_world,
@@ -53,7 +54,7 @@ from tests.simulation.scheduling import delays
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import AsyncIterator, Mapping, Sequence
+    from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 
     from actors.module import Module
     from actors.server import CertificateSource
@@ -66,6 +67,8 @@ ACCOUNTS = ("romeo@localhost", "juliet@localhost")
 ADDRESS = "192.0.2.1"
 """Where clients come from unless they say otherwise."""
 DELAY_SECONDS_MAX = 0.05
+COMMITTED_AT_CRASH = 0.5
+"""How many of the batches that are with the database when the server dies take effect nevertheless."""
 
 _KEYS = derive_keys(PASSWORD, b"salt of everybody", iterations=1)
 
@@ -109,6 +112,7 @@ class House:
         self.settings = replace(settings, limits=replace(settings.limits, **(limits or {})))
         self.random = Random(seed)
         self.pool = InlinePool()
+        self.delay: Callable[[], float] = lambda: self.random.uniform(0, DELAY_SECONDS_MAX)
         self.store = MemoryStore(self._next_fault) if store is None else store
         self.faults: FaultHook | None = None
         self.reports: list[Report] = []
@@ -121,6 +125,9 @@ class House:
         self._options = options or {}
         self._certificates = certificates or _NoCertificates()
         self._server: Server | None = None
+        self._nursery: trio.Nursery | None = None
+        self._line = StoreLine(self.store)
+        self._is_crashed = False
         for jid in accounts:
             self.make_account(jid)
 
@@ -136,16 +143,30 @@ class House:
         Args:
             with_sockets: Whether there is a port driver as well, for tests of what sockets do.
         """
+        with nullcontext() if with_sockets else only_in_memory():
+            async with trio.open_nursery() as nursery:
+                self._nursery = self.pool.nursery = nursery
+                await self._start(with_sockets=with_sockets)
+                yield self
+                if self._with_delays:
+                    await self.stop()
+                nursery.cancel_scope.cancel()
+        assert not self.faults_reported(), self.faults_reported()
+
+    async def _start(self, *, with_sockets: bool) -> None:
+        """A server on the store, as a new process would be one."""
+        assert self._nursery is not None
         self._server = Server(
             self.settings,
             seeded_world(self.random, self.pool),
             self._certificates,
             self._modules,
             self._options,
-            note=self.notes.append,
+            note=self._take_note,
             secret=b"of the house",
         )
-        children = [*core_specs(self.server, memory_database_spec(self.store, self.server.store))]
+        self._line = StoreLine(self.store)
+        children = [*core_specs(self.server, memory_database_spec(self._line.store, self.server.store))]
         if with_sockets:
             children.append(port_driver_spec(self.server.ports))
         root = supervisor_spec(
@@ -155,19 +176,50 @@ class House:
             intensity=self.server.intensity,
         )
         self.tree = Tree(root, self.runtime)
-        with nullcontext() if with_sockets else only_in_memory():
-            async with trio.open_nursery() as nursery:
-                self.pool.nursery = nursery
-                await nursery.start(self.tree.run)
-                if self._with_delays:
-                    self.pool.delay = lambda: self.random.uniform(0, DELAY_SECONDS_MAX)
-                    self.runtime.pause = delays(self.random, DELAY_SECONDS_MAX)
-                yield self
-                if self._with_delays:
-                    self.tree.root.ref.stop(Shutdown("the test is over"))
-                    await self.tree.root.wait_gone()
-                nursery.cancel_scope.cancel()
-        assert not self.faults_reported(), self.faults_reported()
+        await self._nursery.start(self.tree.run)
+        if self._with_delays:
+            self.pool.delay = self._delay
+            self.runtime.pause = delays(self.random, DELAY_SECONDS_MAX)
+
+    def _delay(self) -> float:
+        return self.delay()
+
+    def _take_note(self, event: object) -> None:
+        if not self._is_crashed:
+            self.notes.append(event)
+
+    async def stop(self) -> bool:
+        """End the server in good order, as SIGTERM does; false if that took too long and it was killed."""
+        assert self.tree is not None
+        self.tree.root.ref.stop(Shutdown("the server is asked to stop"))
+        with trio.move_on_after(self.settings.limits.shutdown_seconds_max):
+            await self.tree.root.wait_gone()
+            return True
+        await self.crash()
+        return False
+
+    async def crash(self) -> None:
+        """The server is no more, from this moment on, as if its process had been killed.
+
+        What is with the database takes effect or not, as the seed will have it; nothing else does. Whoever
+        calls cuts the wires first: what dying actors say must reach nobody.
+        """
+        assert self.tree is not None
+        self.runtime.report = _ignore
+        self._is_crashed = True
+        self.pool.abandon(lambda: self.random.random() < COMMITTED_AT_CRASH)
+        self._line.cut()
+        self.tree.root.kill("the process is no more")
+        await self.tree.root.wait_gone()
+
+    async def start_again(self) -> None:
+        """Another server on the same store, after `stop` or `crash`."""
+        probe = self.runtime.probe
+        self.runtime = Runtime(self.reports.append, random=self.random, probe=probe)
+        self._is_crashed = False
+        nursery, self.pool = self.pool.nursery, InlinePool()
+        self.pool.nursery = nursery
+        await self._start(with_sockets=False)
 
     @property
     def server(self) -> Server:
@@ -258,3 +310,7 @@ class House:
         session = self.server.directory.session(jid)
         assert session is not None
         return session.slot
+
+
+def _ignore(_event: object) -> None:
+    """What is said by a process that is no more."""

@@ -8,12 +8,13 @@ from __future__ import annotations
 import sys
 import threading
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, final
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, cast, final
 from unittest.mock import patch
 
 import trio
 
 from actors.world import World
+from store.errors import StoreUnavailable
 from supervision.actor import Actor
 from supervision.child_spec import ChildSpec
 from supervision.reply import Reply
@@ -23,11 +24,14 @@ if TYPE_CHECKING:
     from random import Random
 
     from actors.store_access import StoreAccess
+    from store.memory.driver import MemoryStore
     from store.store import Store
     from supervision.slot import Slot
 
 R = TypeVar("R")
 
+RETRY_SECONDS = 0.25
+"""Between two tries to reach the database at the start."""
 BEGINNING_MS = 1_600_000_000_000
 """What the clock on the wall says when Trio's says zero: 2020-09-13T12:26:40Z."""
 
@@ -40,19 +44,31 @@ class InlinePool:
         self.nursery: trio.Nursery | None = None
         self.delay: Callable[[], float] | None = None
         self.jobs = 0
+        self._waiting: dict[int, Callable[[], Any]] | None = {}
 
     def submit(self, job: Callable[[], R]) -> Reply[R]:
         reply: Reply[R] = Reply()
         self.jobs += 1
+        if self._waiting is None:
+            return reply
         if self.delay is None or self.nursery is None:
             _run(job, reply)
         else:
-            self.nursery.start_soon(self._run_later, job, reply, self.delay())
+            self._waiting[self.jobs] = job
+            self.nursery.start_soon(self._run_later, self.jobs, reply, self.delay())
         return reply
 
-    async def _run_later(self, job: Callable[[], Any], reply: Reply[Any], seconds: float) -> None:
+    async def _run_later(self, number: int, reply: Reply[Any], seconds: float) -> None:
         await trio.sleep(seconds)
-        _run(job, reply)
+        if self._waiting is not None:
+            _run(self._waiting.pop(number), reply)
+
+    def abandon(self, takes_effect: Callable[[], bool]) -> None:
+        """Nobody waits for this pool any more; what it has in hand happens unseen, or does not."""
+        waiting, self._waiting = self._waiting, None
+        for job in (waiting or {}).values():
+            if takes_effect():
+                _run(job, Reply())
 
 
 def _run(job: Callable[[], R], reply: Reply[R]) -> None:
@@ -80,6 +96,29 @@ def seeded_world(random: Random, pool: InlinePool) -> World:
 
 
 @final
+class StoreLine:
+    """One server's way to a store: when that server is no more, nothing of it comes through."""
+
+    def __init__(self, store: MemoryStore) -> None:
+        self._store = store
+        self._is_cut = False
+
+    def __getattr__(self, name: str) -> Any:
+        if self._is_cut:
+            raise StoreUnavailable("whoever asks is no more")
+        return getattr(self._store, name)
+
+    @property
+    def store(self) -> Store:
+        """The store at the other end."""
+        return cast("Store", self)
+
+    def cut(self) -> None:
+        """Let nothing through from now on."""
+        self._is_cut = True
+
+
+@final
 class DatabaseInMemory(Actor[NoReturn, None]):
     """Offers a store to the server, as the link to a real database does."""
 
@@ -90,8 +129,16 @@ class DatabaseInMemory(Actor[NoReturn, None]):
 
     async def init(self) -> None:
         self._store.open()
-        self._store.ensure_schema()
+        while not self._is_there():  # noqa: ASYNC110 - nobody tells that it is there
+            await trio.sleep(RETRY_SECONDS)
         self._access.set_driver(self._store)
+
+    def _is_there(self) -> bool:
+        try:
+            self._store.ensure_schema()
+        except StoreUnavailable:
+            return False
+        return True
 
     def decide(self, message: NoReturn) -> Sequence[None]:
         return message

@@ -64,6 +64,7 @@ SESSIONS = st.builds(
     acked=NUMBERS,
     epoch=NUMBERS,
     base=NUMBERS,
+    handled=st.lists(NUMBERS, max_size=3).map(tuple),
     entries=st.lists(QUEUE_ENTRIES, max_size=3).map(tuple),
     is_exact=st.booleans(),
     presence=st.none() | BYTES,

@@ -1,0 +1,476 @@
+"""One simulated person with a client: chats, asks, edits the roster, comes and goes, and keeps the books.
+
+What it does is drawn from the seed; what happens to its connection is done to it.
+"""
+
+from __future__ import annotations
+
+from enum import Enum, auto
+from typing import TYPE_CHECKING, final
+from xml.etree import ElementTree
+
+from protocols.namespaces import DISCO_INFO, PING, ROSTER
+from protocols.stanza import StanzaKind
+from tests.simulation.ledger import Answer, End, Gap, Message, Request
+from tests.simulation.network import UNNOTICED_SECONDS_MAX
+from tests.simulation.stream import ClientStream, Phase, Said
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from random import Random
+
+    from protocols.jid import JID
+    from protocols.stanza import Stanza
+    from tests.simulation.agenda import Agenda
+    from tests.simulation.ledger import Ledger
+    from tests.simulation.network import Line
+    from tests.simulation.verdict import RosterView
+
+BETWEEN_ACTS_SECONDS = 3.5
+"""On the average, of one client."""
+RECONNECT_SECONDS_MAX = 4.0
+AWAY_SECONDS_MAX = 30.0
+STALL_SECONDS_MAX = 15.0
+PADDING_BYTES_MAX = 300
+
+
+class Act(Enum):
+    """What a player may do next."""
+
+    CHAT = auto()
+    ASK_SERVER = auto()
+    ASK_OTHER = auto()
+    EDIT_ROSTER = auto()
+    SAY_PRESENCE = auto()
+    BE_UNAVAILABLE = auto()
+    READ_SLOWLY = auto()
+    LOG_OUT = auto()
+    VANISH = auto()
+    FORGET = auto()
+
+
+_WEIGHTS = {
+    Act.CHAT: 60,
+    Act.ASK_SERVER: 6,
+    Act.ASK_OTHER: 8,
+    Act.EDIT_ROSTER: 5,
+    Act.SAY_PRESENCE: 5,
+    Act.BE_UNAVAILABLE: 2,
+    Act.READ_SLOWLY: 3,
+    Act.LOG_OUT: 2,
+    Act.VANISH: 2,
+    Act.FORGET: 1,
+}
+
+
+@final
+class Player:
+    """See the module's docstring.
+
+    Attributes:
+        status: What its last available presence said; None while it is unavailable.
+        known: The presence it knows of: full address to status.
+        roster: Its roster, once it knows it.
+        comes_back: Whether it connects again by itself.
+    """
+
+    def __init__(
+        self,
+        jid: JID,
+        troupe: Troupe,
+        *,
+        wants_management: bool,
+    ) -> None:
+        self.jid = jid
+        self.name = jid.full
+        self.status: str | None = None
+        self.priority = 0
+        self.known: dict[str, str] = {}
+        self.roster: RosterView | None = None
+        self.comes_back = True
+        self._troupe = troupe
+        self._agenda = troupe.agenda
+        self._random = troupe.random
+        self._ledger = troupe.ledger
+        self._appears_with: str | None = None  # what it knew before that presence is obsolete
+        self._presence_number = 0  # of the stanza that said its presence
+        self._shown: str | None = None  # what the server last showed it of its own presence
+        self._went_at = 0.0
+        self._was_ready = False
+        self._number = 0
+        self.stream = ClientStream(
+            jid, troupe.connect, self, troupe.ledger, troupe.random, wants_management=wants_management
+        )
+
+    # -- coming and going
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether it is connected and has a session."""
+        return self.stream.phase is Phase.READY
+
+    def come(self) -> None:
+        """Connect, and try again later if that fails."""
+        if self.stream.phase is Phase.OFFLINE and self.comes_back and not self.stream.open():
+            self._come_later()
+
+    def _come_later(self, seconds_max: float = RECONNECT_SECONDS_MAX) -> None:
+        self._agenda.after(self._random.uniform(0.1, seconds_max), self.come)
+
+    def went_offline(self, *, is_orderly: bool, is_lost: bool) -> None:
+        """See `Role`."""
+        self._note_going()
+        if is_orderly:
+            self._end(is_orderly=True, seconds=1.0, since=self._went_at)
+        elif is_lost:
+            self._end(is_orderly=False, seconds=UNNOTICED_SECONDS_MAX + 1, since=self._went_at)
+        if is_orderly or is_lost:
+            self.status = None
+        self._come_later(AWAY_SECONDS_MAX if is_orderly else RECONNECT_SECONDS_MAX)
+
+    def was_unmanaged(self) -> None:
+        """See `Role`: what the server writes until it learns of the end is lost."""
+        now = self._agenda.now
+        gap = Gap(now - UNNOTICED_SECONDS_MAX, now + UNNOTICED_SECONDS_MAX + 1)
+        self._ledger.gaps[self.jid.bare].append(gap)
+
+    def _note_going(self) -> None:
+        if self._was_ready:
+            self._was_ready = False
+            self._went_at = self._agenda.now
+
+    def _end(self, *, is_orderly: bool, seconds: float, since: float) -> None:
+        """The session is no more: the server learned of that not before `since`, and will in `seconds`."""
+        before = self._agenda.now + seconds
+        self._ledger.ended(End(self.name, self.stream.session, since, before, is_orderly))
+        self._changed()
+
+    def _changed(self) -> None:
+        self._ledger.changes[self.jid.bare].append(self._agenda.now)
+
+    def began(self) -> None:
+        """See `Role`."""
+        self._was_ready = True
+        self.known.clear()
+        self.roster = None
+        self.status = None
+        self.ask_for_roster()
+        self._say_presence()
+
+    def resumed(self) -> None:
+        """See `Role`: the server tells anew what it cannot know that we know."""
+        self._was_ready = True
+        self._appears_with = None
+
+    def lost(self, unconfirmed: list[Said]) -> None:
+        """See `Role`: what was not confirmed is said again as soon as the new session begins."""
+        self._end(is_orderly=False, seconds=1.0, since=self._went_at - UNNOTICED_SECONDS_MAX)
+        again = [said for said in unconfirmed if said.message is not None]
+        for said in again:
+            assert said.message is not None
+            self._ledger.messages[said.message].is_resent = True
+        self._agenda.after(0.0, lambda: self._say_again(again))
+
+    def _say_again(self, again: list[Said]) -> None:
+        for said in again:
+            if self.is_ready:
+                self._ledger.counts["messages sent again"] += 1
+                self.stream.say(said.data.decode(), said.message)
+
+    def confirmed(self, message: str) -> None:
+        """See `Role`."""
+        self._ledger.messages[message].acked_at = self._agenda.now
+
+    # -- what it does
+
+    def act(self) -> None:
+        """Do something, and plan the next."""
+        if not self._troupe.is_quiet:
+            self._agenda.after(self._random.expovariate(1 / BETWEEN_ACTS_SECONDS), self.act)
+            if self.is_ready:
+                (what,) = self._random.choices(list(_WEIGHTS), list(_WEIGHTS.values()))
+                self._do(what)
+
+    def _do(self, what: Act) -> None:
+        match what:
+            case Act.CHAT:
+                for _ in range(self._random.randint(1, 4)):
+                    self._chat()
+            case Act.ASK_SERVER:
+                self._ask_server()
+            case Act.ASK_OTHER:
+                other = self._random.choice(self._troupe.players)
+                self._ask(other.name, f"<ping xmlns='{PING}'/>")
+            case Act.EDIT_ROSTER:
+                self._edit_roster()
+            case Act.SAY_PRESENCE:
+                self._say_presence()
+            case Act.BE_UNAVAILABLE:
+                self._be_unavailable()
+            case Act.READ_SLOWLY:
+                self._read_slowly()
+            case _:
+                self.leave(what)
+
+    def leave(self, how: Act) -> None:
+        """End the session in this way, or only the connection."""
+        self._troupe.note(self.name, how.name)
+        self._note_going()
+        if how is Act.LOG_OUT:
+            self._changed()
+            self.stream.log_out()
+            return
+        forgets = how is Act.FORGET or not self.stream.can_resume
+        if forgets:
+            self._ledger.counts["sessions forgotten"] += 1
+            self._end(is_orderly=False, seconds=self._troupe.forgotten_seconds, since=self._agenda.now)
+            self.status = None
+        self.stream.hang_up(forgets=forgets)
+        self._come_later(AWAY_SECONDS_MAX)
+
+    def stay_away(self) -> None:
+        """Go, if it is there, and never come back."""
+        self.comes_back = False
+        if self.is_ready:
+            self.leave(self._random.choice([Act.LOG_OUT, Act.FORGET]))
+        elif self.stream.has_session:
+            self._end(
+                is_orderly=False,
+                seconds=self._troupe.forgotten_seconds,
+                since=self._went_at - UNNOTICED_SECONDS_MAX,
+            )
+            self.stream.hang_up(forgets=True)
+
+    def _chat(self) -> None:
+        self.chat_with(
+            self._random.choice([each for each in self._troupe.players if each.jid.bare != self.jid.bare])
+        )
+
+    def chat_with(self, other: Player) -> None:
+        """Say one more thing to somebody, or to that somebody's account."""
+        to = other.jid.bare if self._random.random() < 0.5 else other.name
+        self._number += 1
+        id_ = f"m{self._troupe.next_number()}"
+        due = self._troupe.due(to) if to == other.jid.bare else ()
+        message = Message(
+            id_, self.name, to, self._number, self._agenda.now, self.stream.management is not None, due
+        )
+        self._ledger.sent(message)
+        padding = "x" * self._random.randint(0, PADDING_BYTES_MAX)
+        self.stream.say(
+            f"<message type='chat' to='{to}' id='{id_}'><body>{self._number} {padding}</body></message>", id_
+        )
+
+    def _ask(self, to: str, payload: str, kind: str = "get") -> None:
+        id_ = f"q{self._troupe.next_number()}"
+        self._ledger.asked(Request(id_, self.name, self.stream.session, to, self._agenda.now))
+        address = f" to='{to}'" if to else ""
+        self.stream.say(f"<iq type='{kind}'{address} id='{id_}'>{payload}</iq>")
+
+    def ask_for_roster(self) -> None:
+        """What comes is the whole roster; later changes are told."""
+        self._ask("", f"<query xmlns='{ROSTER}'/>")
+
+    def _ask_server(self) -> None:
+        to = self._random.choice([self.jid.domainpart, self.jid.bare, ""])
+        ping, disco = f"<ping xmlns='{PING}'/>", f"<query xmlns='{DISCO_INFO}'/>"
+        self._ask(to, self._random.choice([ping, disco]))
+
+    def _edit_roster(self) -> None:
+        """Rename a contact, or add or remove one that does not exist."""
+        number = self._troupe.next_number()
+        if self._random.random() < 0.5 and self.roster:
+            contact = self._random.choice(sorted(self.roster))
+            item = f"<item jid='{contact}' name='{self.jid.localpart} {number}'/>"
+        else:
+            stranger = f"stranger-{self._random.randint(1, 3)}@{self.jid.domainpart}"
+            item = self._random.choice(
+                [
+                    f"<item jid='{stranger}' name='of {number}'/>",
+                    f"<item jid='{stranger}' subscription='remove'/>",
+                ]
+            )
+        self._ask("", f"<query xmlns='{ROSTER}'>{item}</query>", "set")
+
+    def _say_presence(self) -> None:
+        appears = self.status is None
+        self.status = f"status {self._troupe.next_number()}"
+        if appears:
+            self._appears_with = self.status
+        self.priority = self._random.choice([0, 0, 1])
+        self._changed()
+        self.stream.say(
+            f"<presence><status>{self.status}</status><priority>{self.priority}</priority></presence>"
+        )
+        management = self.stream.management
+        self._presence_number = 0 if management is None else management.sent
+
+    def _be_unavailable(self) -> None:
+        if self.status is None:
+            return
+        self.status = None
+        self._changed()
+        self.stream.say("<presence type='unavailable'/>")
+        session = self.stream.session
+
+        def return_() -> None:
+            if self.stream.session == session and self.status is None:
+                self.be_available()
+
+        self._agenda.after(self._random.uniform(1, AWAY_SECONDS_MAX), return_)
+
+    def be_available(self) -> None:
+        """Say presence if none is said, as soon as that is possible."""
+        if self.is_ready and self.status is None:
+            self._say_presence()
+        elif self.stream.has_session:
+            self._agenda.after(RECONNECT_SECONDS_MAX, self.be_available)
+
+    def _read_slowly(self) -> None:
+        if self.stream.line is not None:
+            self._ledger.counts["stalls"] += 1
+            self.stream.line.stall(self._random.uniform(0, STALL_SECONDS_MAX))
+
+    # -- what it hears
+
+    def heard(self, stanza: Stanza) -> None:
+        """See `Role`."""
+        match stanza.kind:
+            case StanzaKind.MESSAGE:
+                self._heard_message(stanza)
+            case StanzaKind.PRESENCE:
+                self._heard_presence(stanza)
+            case StanzaKind.IQ:
+                self._heard_iq(stanza)
+
+    def _heard_message(self, stanza: Stanza) -> None:
+        id_ = stanza.id or "(none)"
+        if stanza.type == "error":
+            self._ledger.bounced(id_, self.name)
+        elif self.stream.has_said_goodbye:
+            self._ledger.counts["messages behind a goodbye"] += (
+                1  # they come again: nobody has acknowledged them
+            )
+        else:
+            is_delayed = b"<delay xmlns='urn:xmpp:delay'" in stanza.data
+            self._ledger.arrived(id_, self.name, self.stream.session, self._agenda.now, is_delayed=is_delayed)
+
+    def _heard_presence(self, stanza: Stanza) -> None:
+        sender = stanza.sender or self.jid.bare_jid
+        if stanza.type == "error":
+            self._agenda.after(RECONNECT_SECONDS_MAX, self._repeat_presence)
+        elif stanza.type not in {"", "unavailable"}:
+            self._ledger.faults.append(f"{self.name} did not expect {stanza.data.decode()}")
+        elif sender.full == self.name:
+            self._heard_own(_status(stanza))
+        elif stanza.type == "":
+            self.known[sender.full] = _status(stanza)
+        elif sender.resourcepart is not None:
+            self.known.pop(sender.full, None)
+        else:
+            for name in [name for name in self.known if name.startswith(f"{sender.bare}/")]:
+                del self.known[name]
+
+    def _heard_own(self, status: str) -> None:
+        """What is behind this is current, whatever was still on its way when it was said."""
+        self._shown = status
+        if status == self._appears_with:
+            self.known.clear()
+            self._appears_with = None
+
+    def _repeat_presence(self) -> None:
+        """It was refused: the server could not read the account just then."""
+        if not self.is_ready:
+            return
+        if self.status is None:
+            self.stream.say("<presence type='unavailable'/>")
+        else:
+            self.status = None
+            self._say_presence()
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether the server knows its presence as it is, for good, or that it has none."""
+        management = self.stream.management
+        is_safe = management is None or management.confirmed >= self._presence_number
+        return not self.stream.has_session or (is_safe and self._shown == self.status)
+
+    def _heard_iq(self, stanza: Stanza) -> None:
+        id_ = stanza.id or "(none)"
+        if stanza.type in {"result", "error"}:
+            answer = Answer(self._agenda.now, stanza.type == "error", self.stream.session)
+            self._ledger.answered(id_, self.name, answer)
+            if b"<query xmlns='jabber:iq:roster'" in stanza.data and stanza.type == "result":
+                self.roster = {}
+                self._note_roster(stanza)
+            return
+        if stanza.sender is None or stanza.sender.full == self.jid.bare:
+            self._note_roster(stanza)
+            self._answer(f"<iq type='result' id='{id_}'/>")
+        elif stanza.sender.localpart is None:
+            self._answer(f"<iq type='result' to='{stanza.sender.full}' id='{id_}'/>")
+        else:
+            heard = Answer(self._agenda.now, is_error=False, session=self.stream.session)
+            self._ledger.heard_request(id_, self.name, heard)
+            self._answer(f"<iq type='result' to='{stanza.sender.full}' id='{id_}'/>")
+
+    def _answer(self, xml: str) -> None:
+        if self.is_ready:
+            self.stream.say(xml)
+
+    def _note_roster(self, stanza: Stanza) -> None:
+        if self.roster is None:
+            return
+        for item in ElementTree.fromstring(stanza.data).iter(f"{{{ROSTER}}}item"):
+            contact, subscription = item.attrib["jid"], item.attrib["subscription"]
+            if subscription == "remove":
+                self.roster.pop(contact, None)
+            else:
+                self.roster[contact] = (item.get("name"), subscription, item.get("ask") is not None)
+
+
+def _status(stanza: Stanza) -> str:
+    return stanza.data.partition(b"<status>")[2].partition(b"</status>")[0].decode()
+
+
+@final
+class Troupe:
+    """All players, and what they share.
+
+    Attributes:
+        is_quiet: Whether nobody does anything any more.
+        forgotten_seconds: How long the server may keep a session to which nobody will come back.
+    """
+
+    def __init__(
+        self,
+        agenda: Agenda,
+        random: Random,
+        ledger: Ledger,
+        connect: Callable[[str, Callable[[bytes], None]], Line | None],
+        note: Callable[[str, str], None],
+        forgotten_seconds: float,
+    ) -> None:
+        self.note = note
+        self.agenda = agenda
+        self.random = random
+        self.ledger = ledger
+        self.connect = connect
+        self.forgotten_seconds = forgotten_seconds
+        self.players: list[Player] = []
+        self.is_quiet = False
+        self._numbers = 0
+
+    def next_number(self) -> int:
+        """A number for an id or a text that is said once."""
+        self._numbers += 1
+        return self._numbers
+
+    def due(self, account: str) -> tuple[str, ...]:
+        """Which clients of an account a message to it is for, as things stand."""
+        players = [each for each in self.players if each.jid.bare == account]
+        if not all(each.is_settled for each in players):
+            return ()
+        available = [each for each in players if each.status is not None]
+        highest = max((each.priority for each in available), default=0)
+        return tuple(each.name for each in available if each.priority == highest)

@@ -91,8 +91,7 @@ class Parcel:
         self.stanza = stanza  # until it is committed
         self.at_ms = 0
         self.stanza_id = ""
-        is_named = receipt is not None and receipt.sm_id
-        self.origin = StanzaNumber(receipt.sm_id, receipt.number) if receipt and is_named else None
+        self.origin = None if receipt is None else StanzaNumber(receipt.sm_id, receipt.number)
         self.seq: int | None = None
         self.ledger: Ledger | None = None
         self.outbound: tuple[OutboundNumber, ...] = ()
@@ -172,12 +171,15 @@ class Ledger:
         owed: Parcels by number, from their logging until they are settled, or back in the offline queue.
         done: Those of them that every session is done with, to be settled when that is safe.
         refill: Asks the account's actor for more numbers.
+        grown: Tells it that something is back in the offline queue; once, until it has looked.
     """
 
     __slots__ = (
         "bare_jid",
         "books",
         "done",
+        "grown",
+        "has_grown",
         "is_refilling",
         "limit",
         "next_seq",
@@ -187,10 +189,14 @@ class Ledger:
         "waiting",
     )
 
-    def __init__(self, bare_jid: str, books: Books, refill: Callable[[], None]) -> None:
+    def __init__(
+        self, bare_jid: str, books: Books, refill: Callable[[], None], grown: Callable[[], None]
+    ) -> None:
         self.bare_jid = bare_jid
         self.books = books
         self.refill = refill
+        self.grown = grown
+        self.has_grown = False
         self.next_seq = 1
         self.limit = 0
         self.is_refilling = False
@@ -305,11 +311,18 @@ class Ledger:
         if parcel.was_acknowledged:
             self.done.append(parcel)
         elif parcel.seq is not None:
-            self.owed.pop(parcel.seq, None)  # it waits in the log for the account's next resource
+            self.owed.pop(parcel.seq, None)  # it waits in the log for whichever resource can take it
+            if not self.has_grown:
+                self.has_grown = True
+                self.grown()
 
     def revived(self) -> None:
         """All sessions that came back have said what they owe: what nobody owes any more is done."""
         self.done += [parcel for parcel in self.owed.values() if parcel.outstanding == 0]
+
+    def take_off(self, seq: int, at_ms: int, origin: StanzaNumber | None) -> None:
+        """A message of the offline queue is dealt with: it leaves the log when that is safe."""
+        self.acknowledged(logged_parcel(self, seq, at_ms, origin))
 
     def is_owed(self, seq: int) -> bool:
         """Whether a record is a session's, or settled, rather than part of the offline queue."""

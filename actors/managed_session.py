@@ -37,7 +37,7 @@ from protocols.stream_management import (
 )
 from protocols.stream_queue import AcknowledgedTooMuchError, Fate
 from store.log import OutboundNumber
-from store.writes import SETTLED_RECORDS_MAX, SaveSession, SettleRecords
+from store.writes import SaveSession
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -403,16 +403,10 @@ class Management:
             self.save(stream)
 
     def _settle(self, messages: Sequence[Waiting]) -> None:
-        """Take these off the queue: at once, or when their senders' counters have passed them."""
-        owner = self.state.jid.bare
-        named = [each for each in messages if each.origin is not None]
+        """They have left for the client."""
         ledger = self.server.ledger_of(self.state.jid)
-        for each in named:
-            ledger.acknowledged(logged_parcel(ledger, each.seq, each.at_ms, each.origin))
-        messages = [each for each in messages if each.origin is None]
-        for start in range(0, len(messages), SETTLED_RECORDS_MAX):
-            seqs = tuple(each.seq for each in messages[start : start + SETTLED_RECORDS_MAX])
-            self.server.store.cast(SettleRecords(owner, seqs, keep=False))
+        for each in messages:
+            ledger.take_off(each.seq, each.at_ms, each.origin)
 
     # -- the session's document
 

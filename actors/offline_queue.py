@@ -21,6 +21,10 @@ PAGE: Final = 100
 """Messages read at a time; at the largest there are, as many bytes as the driver takes in one piece."""
 
 
+KEPT_TYPES: Final = frozenset({"", "chat", "normal"})
+"""What a session had in hand when it ended may be of any type; the others mean nothing to anybody else."""
+
+
 @final
 class Waiting(NamedTuple):
     """One message, under which number it is kept, when it was accepted, and under which name it came."""

@@ -35,6 +35,7 @@ from actors.presence_effects import (
 )
 from actors.presence_load import load
 from actors.presence_messages import (
+    Again,
     CreateAccount,
     DeleteAccount,
     DescribeUser,
@@ -47,6 +48,7 @@ from actors.presence_messages import (
     PassOn,
     Planned,
     PresenceMessage,
+    QueueGrew,
     ReserveNumbers,
     ResumeStored,
     Routed,
@@ -98,7 +100,7 @@ class Presence(Actor[PresenceMessage, PresenceEffect]):
         {
             *(SessionBound, SessionEnded, OwnPresence, OwnSubscription, PassOn, Routed, LoggedOut),
             *(CreateAccount, SetCredentials, DeleteAccount, DescribeUser),
-            *(ReserveNumbers, LoadSessions, ResumeStored, SessionResumed),
+            *(ReserveNumbers, QueueGrew, Again, LoadSessions, ResumeStored, SessionResumed),
         }
     )
 
@@ -157,16 +159,23 @@ class Presence(Actor[PresenceMessage, PresenceEffect]):
                 return rules.note_logout(self._state, at_ms, status)
             case SessionResumed():
                 return await self._session_resumed(message)
-            case ReserveNumbers():
-                return await self._reserve_numbers()
+            case ReserveNumbers() | QueueGrew():
+                return await self._plan_for_ledger(message)
             case _:
                 return self._plan_for_account(message)
 
-    async def _reserve_numbers(self) -> Sequence[PresenceEffect]:
-        user = self._state.user
-        if user is not None:
+    async def _plan_for_ledger(self, message: ReserveNumbers | QueueGrew) -> Sequence[PresenceEffect]:
+        """More numbers for it; or a resource for what has come back from it."""
+        state, user = self._state, self._state.user
+        if user is None:
+            return []
+        if isinstance(message, ReserveNumbers):
             await self._commit.reserve(user)
-        return []
+            return []
+        self._server.ledger_of(state.jid).has_grown = False
+        state.pending = None
+        best = max(state.priorities.items(), key=lambda each: each[1], default=("", -1))
+        return await self._server.modules.run_available(state, user, best[0]) if best[1] >= 0 else []
 
     def _plan_for_account(self, message: PresenceMessage) -> Sequence[PresenceEffect]:
         """What people and modules ask of the account itself."""
@@ -183,6 +192,8 @@ class Presence(Actor[PresenceMessage, PresenceEffect]):
                 return [SetReply(reply, user)]
             case LoadSessions():
                 return []  # they have been loaded by now
+            case Again(stanza):
+                return [Send(stanza)]
             case ResumeStored(sm_id, resume):
                 return [PassResume(sm_id, resume)]
             case _:
@@ -217,6 +228,12 @@ class Presence(Actor[PresenceMessage, PresenceEffect]):
                 return []
             case ResumeStored(tries=tries) if tries < RESUME_TRIES_MAX:
                 return [TryLater(message._replace(tries=tries + 1))]
+            case QueueGrew():
+                return [TryLater(message)]
+            case Routed(stanza) if stanza.kind is StanzaKind.PRESENCE and stanza.type == "probe":
+                return [TryLater(Again(stanza))]  # who asks is told nothing else, and would never know
+            case Again(stanza):
+                return [Send(stanza)]
             case _:
                 return [Refuse(_STORE_AWAY)]
 
@@ -352,6 +369,8 @@ class Presence(Actor[PresenceMessage, PresenceEffect]):
         effects: list[PresenceEffect] = [Refuse(StanzaError(StanzaCondition.INTERNAL_SERVER_ERROR))]
         if isinstance(message, ReserveNumbers):
             self._server.ledger_of(self._state.jid).is_refilling = False
+        if isinstance(message, QueueGrew):
+            self._server.ledger_of(self._state.jid).has_grown = False
         if isinstance(message, ResumeStored) and message.tries < RESUME_TRIES_MAX:
             return (Planned(message, [TryLater(message._replace(tries=message.tries + 1))]),)  # type: ignore[return-value]  # as in `decide`
         if isinstance(message, SessionResumed) and not message.is_retry:
@@ -359,6 +378,8 @@ class Presence(Actor[PresenceMessage, PresenceEffect]):
             return ()
         if isinstance(message, SessionEnded) and message.jid.resourcepart is not None:
             effects = [DropResource(message.jid.resourcepart), Publish()]
+        elif isinstance(message, SessionBound) and message.jid.resourcepart is not None:
+            effects = [NoteResource(message.jid.resourcepart, message.session, None)]
         elif submitted is not None and submitted.message is message and submitted.outcomes.succeeded:
             effects = [effect for effect in submitted.effects if isinstance(effect, Answer)]
         self._state.forget_document()

@@ -59,7 +59,6 @@ from protocols.errors import StanzaError
 from protocols.jid import JID
 from protocols.stanza import Stanza, build_iq_result
 from store.errors import StoreUnavailable
-from store.writes import SETTLED_RECORDS_MAX, SettleRecords
 
 if TYPE_CHECKING:
     from actors.server import Server
@@ -113,8 +112,10 @@ class PresenceApply:
         match effect:
             case HandOver():
                 self._hand_over(effect)
-            case DropWaiting(seqs):
-                self._drop_waiting(seqs)
+            case DropWaiting(messages):
+                ledger = self._server.ledger_of(self._state.jid)
+                for each in messages:
+                    ledger.take_off(each.seq, each.at_ms, each.origin)
             case PassResume():
                 self._pass_resume(effect)
             case TryLater(message):
@@ -174,12 +175,6 @@ class PresenceApply:
         own = self._state.resources.get(effect.resource)
         if own is not None and own.session.tell(HandedOver(effect.messages)):
             self._state.pending = NOTHING_PENDING
-
-    def _drop_waiting(self, seqs: tuple[int, ...]) -> None:
-        owner = self._state.jid.bare
-        for start in range(0, len(seqs), SETTLED_RECORDS_MAX):
-            part = seqs[start : start + SETTLED_RECORDS_MAX]
-            self._server.store.cast(SettleRecords(owner, part, keep=False))
 
     def _pass_resume(self, effect: PassResume) -> None:
         live = self._server.streams.live(effect.sm_id)

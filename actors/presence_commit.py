@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Final, final
 from actors.presence_effects import KeepMessage, MakeUser, RemoveAccount, SaveUser
 from actors.presence_messages import Routed
 from actors.presence_state import Submission
-from store.errors import Conflict, ConflictKind
+from store.errors import Conflict, ConflictKind, StoreUnavailable
 from store.log import Direction, LogRecord, StanzaNumber
 from store.writes import Committed, CreateUser, DeleteUser, InsertRecord, ReplaceUser
 from supervision.child_spec import INFINITY
+from supervision.reply import CallError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -64,7 +65,12 @@ class PresenceCommit:
             StoreUnavailable: the database is away, and nothing was changed.
             StaleDocumentError: the document will be read anew.
         """
-        refused = [each for each in await outcomes.wait(INFINITY) if not _has_effect(each)]
+        try:
+            reached = await outcomes.wait(INFINITY)
+        except CallError as error:  # the batcher died of it, and nothing was changed
+            self._state.submitted = None
+            raise StoreUnavailable("the writer of the database failed") from error
+        refused = [each for each in reached if not _has_effect(each)]
         if refused:
             self._state.forget_document()
             raise StaleDocumentError(f"{self._state.jid}: {refused[0]}")
@@ -88,9 +94,7 @@ class PresenceCommit:
         ledger = self._server.ledger_of(state.jid)
         if ledger.left <= 0:
             await self.reserve(state.user)
-        origin = None
-        if receipt is not None and receipt.sm_id:
-            origin = StanzaNumber(receipt.sm_id, receipt.number)
+        origin = None if receipt is None else StanzaNumber(receipt.sm_id, receipt.number)
         state.kept_seq = ledger.take_seq()
         return LogRecord(
             owner=state.jid.bare,

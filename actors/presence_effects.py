@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, final
 if TYPE_CHECKING:
     from actors.ledger import Parcel
     from actors.offline_queue import Waiting
-    from actors.presence_messages import ResumeStored
+    from actors.presence_messages import PresenceMessage
     from actors.presence_state import PendingSize
     from actors.session_messages import Resume
     from protocols.errors import StanzaError
@@ -53,7 +53,7 @@ class HandOver(NamedTuple):
 class DropWaiting(NamedTuple):
     """Take these off the queue: nobody is to get them."""
 
-    seqs: tuple[int, ...]
+    messages: tuple[Waiting, ...]
 
 
 @final
@@ -163,7 +163,7 @@ class PassResume(NamedTuple):
 class TryLater(NamedTuple):
     """Take this message up again in a while."""
 
-    message: ResumeStored
+    message: PresenceMessage
 
 
 @final

@@ -13,15 +13,15 @@ from actors.presence_rules import parse_priority
 from actors.presence_state import OwnResource
 from actors.roster_changes import all_changes_since
 from actors.session_resumption import give_back
-from actors.session_revival import revive
+from actors.session_revival import adopt, revive
 from actors.session_start import start_hibernating
+from actors.session_state import SessionState
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from actors.presence_state import PresenceState
     from actors.server import Server
-    from actors.session_state import SessionState
     from store.log import LogRecord
     from store.sessions import SessionRecord
     from store.users import User
@@ -94,7 +94,20 @@ def _come_back(server: Server, state: PresenceState, waiting: _Waiting) -> None:
         ):
             server.streams.remove(session.stream.sm_id, state.jid.bare, session.stream.h)
             give_back(server, session, lambda _stanza: False)
+    _adopt_what_waits(server, state, waiting.pending)
     server.directory.publish(state.jid.bare, state.priorities)
+
+
+def _adopt_what_waits(server: Server, state: PresenceState, pending: Mapping[int, LogRecord]) -> None:
+    """What is no session's goes to the one that would get it if it came now."""
+    ledger = server.ledger_of(state.jid)
+    best = max(state.priorities.items(), key=lambda each: each[1], default=("", -1))
+    if best[1] < 0:
+        return
+    session = state.resources[best[0]].session.slot.state
+    if isinstance(session, SessionState) and session.stream is not None and session.stream.revived:
+        unowned = [pending[seq] for seq in sorted(pending) if not ledger.is_owed(seq)]
+        adopt(session, unowned, server.names, server.domain.full)
 
 
 def _can_go_on(server: Server, session: SessionState, user: User | None) -> bool:

@@ -123,6 +123,18 @@ class ReserveNumbers(NamedTuple):
 
 
 @final
+class QueueGrew(NamedTuple):
+    """A session has ended without having delivered what it had from the log."""
+
+
+@final
+class Again(NamedTuple):
+    """A stanza that could not be dealt with because the database was away, to be routed once more."""
+
+    stanza: Stanza
+
+
+@final
 class LoadSessions(NamedTuple):
     """Sessions of the account that wait in the database are to come back: their time is over, say."""
 
@@ -169,6 +181,8 @@ PresenceMessage = (
     | DeleteAccount
     | DescribeUser
     | ReserveNumbers
+    | QueueGrew
+    | Again
     | LoadSessions
     | ResumeStored
     | SessionResumed

@@ -47,28 +47,3 @@ class Receipt:
         if self._holders == 0:
             self._incoming.settle(self.number, Fate.LOGGED if self.is_logged else Fate.DONE)
             self._settled()
-
-
-@final
-class ReturnReceipt:
-    """For a message from the log that a session could not deliver: told when it has gone elsewhere."""
-
-    __slots__ = ("_holders", "_settled", "is_logged")
-
-    sm_id = ""  # it has no name under which a client could send it again
-    number = 0
-
-    def __init__(self, settled: Callable[[], None]) -> None:
-        self.is_logged = False
-        self._settled = settled
-        self._holders = 1
-
-    def hold(self) -> None:
-        """One more has the stanza in hand."""
-        self._holders += 1
-
-    def release(self) -> None:
-        """One has dealt with it."""
-        self._holders -= 1
-        if self._holders == 0:
-            self._settled()

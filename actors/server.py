@@ -19,7 +19,14 @@ from actors.ledger import Books, Ledger
 from actors.module_host import ModuleHost
 from actors.port_driver import PortTable
 from actors.presence import start_presence
-from actors.presence_messages import OwnMessage, PresenceMessage, ReserveNumbers, ResumeStored, Routed
+from actors.presence_messages import (
+    OwnMessage,
+    PresenceMessage,
+    QueueGrew,
+    ReserveNumbers,
+    ResumeStored,
+    Routed,
+)
 from actors.session_messages import CloseStream, Resume, ResumeRefused
 from actors.settings import Durability
 from actors.store_access import StoreAccess
@@ -250,13 +257,17 @@ class Server:
         ledger = self.ledgers.get(jid.bare)
         if ledger is None:
             bare = jid.bare_jid
-            ledger = Ledger(jid.bare, self.books, lambda: self._refill(bare))
+            ledger = Ledger(jid.bare, self.books, lambda: self._refill(bare), lambda: self._grown(bare))
             self.ledgers[jid.bare] = ledger
         return ledger
 
     def _refill(self, account: JID) -> None:
         if not self.tell_user(account, ReserveNumbers()):
             self.ledger_of(account).is_refilling = False  # the keeper asks again
+
+    def _grown(self, account: JID) -> None:
+        if not self.tell_user(account, QueueGrew()):
+            self.ledger_of(account).has_grown = False  # found when the account's next resource comes
 
     def forget_ledger(self, jid: JID) -> None:
         """The account has been deleted, and its log with it."""

@@ -338,6 +338,8 @@ class Session(Actor[SessionMessage, SessionEffect]):
     def _set_aside_from_client(self, stanza: Stanza) -> Sequence[SessionEffect]:
         state = self._state
         error = StanzaError(StanzaCondition.INTERNAL_SERVER_ERROR)
+        if not _may_be_answered(stanza):
+            return self._from_client(stanza, None)  # once more, since nobody would learn that it is lost
         if state.stream is None:
             return self._answer(stamped(stanza, state.jid, state.lang), error)
         count = self._management.receive(state.stream, stanza)
@@ -398,6 +400,13 @@ _FORGED: Final = CloseStream(StreamCondition.INVALID_FROM, "that is not your add
 _DOES_NOT_READ: Final = CloseStream(
     StreamCondition.RESOURCE_CONSTRAINT, "you do not read what is sent to you", may_resume=True
 )
+
+
+def _may_be_answered(stanza: Stanza) -> bool:
+    """Whether an error may tell the sender of a stanza that it went nowhere (RFC 6120 §8.3.1)."""
+    if stanza.kind is StanzaKind.IQ:
+        return stanza.type in _REQUEST_TYPES
+    return stanza.kind is StanzaKind.MESSAGE and stanza.type != "error"
 
 
 def _close_at_once(message: CloseStream) -> Sequence[SessionEffect]:

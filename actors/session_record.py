@@ -50,7 +50,7 @@ def session_record(
 def _queue_entry(entry: Entry) -> QueueEntry:
     """By its number in the log, if it is there or on its way there; else as it is.
 
-    One that waits for a number is left to its sender, who was not told that it is safe: only its place is kept.
+    One that waits for a number is left to its sender, who was not told that it is safe: its place is kept.
     """
     gate = entry.gate
     if gate is not None and gate.seq is not None:

@@ -15,7 +15,6 @@ from actors.connection_messages import CloseConnection, SessionDown
 from actors.managed_session import Management
 from actors.outlet import NO_OUTLET
 from actors.presence_messages import SessionResumed
-from actors.receipt import ReturnReceipt
 from actors.session_messages import (
     HibernationOver,
     Resume,
@@ -41,9 +40,12 @@ if TYPE_CHECKING:
 
     from actors.server import Server
     from actors.session_state import ManagedStream, Revived, SessionState
+    from protocols.jid import JID
     from protocols.stanza import Stanza
 
 _REPLACED: Final = CloseConnection(StreamCondition.CONFLICT, "the session goes on over another connection")
+_REQUEST_TYPES: Final = frozenset({"get", "set"})
+_GONE: Final = StanzaError(StanzaCondition.RECIPIENT_UNAVAILABLE)
 _LOST: Final = StanzaError(
     StanzaCondition.REMOTE_SERVER_TIMEOUT, "the server was restarted before there was an answer"
 )
@@ -154,14 +156,33 @@ class Resumption(Management):
                 self.let_go(stream, (entry,))
             else:
                 stream.outgoing.append(entry)
-        on_the_way = {self._answers(entry.stanza) for entry in stream.outgoing.entries()}
-        for (id_, to), (_number, answered) in stream.requests.items():
-            if (id_, to) in on_the_way or (answered is not None and answered <= h):
-                continue
-            request = build_iq(to=parse_jid(to), sender=self.state.jid, type="get", id=id_)
-            stream.outgoing.append(Entry(build_error(request, _LOST)))
-        stream.requests.clear()
+        self._close_requests(stream, h, is_exact=revived.is_exact)
         stream.outgoing.mark()
+
+    def _close_requests(self, stream: ManagedStream, h: int, *, is_exact: bool) -> None:
+        """An error for each request that nobody will answer any more."""
+        on_the_way = {
+            self._answers(entry.stanza)
+            for entry in stream.outgoing.entries()
+            if entry.stanza.kind is StanzaKind.IQ
+        }
+        requests, stream.requests = stream.requests, {}
+        for key, request in requests.items():
+            id_, to = key
+            if key in on_the_way or (
+                is_exact and request.answered is None and self._may_answer(parse_jid(to))
+            ):
+                stream.requests[key] = request
+            elif request.answered is None or request.answered > h:
+                asked = build_iq(to=parse_jid(to), sender=self.state.jid, type="get", id=id_)
+                stream.outgoing.append(Entry(build_error(asked, _LOST)))
+
+    def _may_answer(self, asked: JID) -> bool:
+        """Whether a session still has the request: an orderly stop kept it, and it goes on as well."""
+        if asked.resourcepart is None:
+            return False
+        stored = self.server.streams.stored_of(asked.bare)
+        return self.server.directory.session(asked) is not None or any(each.jid == asked for each in stored)
 
     def marked(self, stream: ManagedStream) -> None:
         """The mark is journaled: the client that waits for it may go on."""
@@ -229,18 +250,13 @@ def _give_back_one(
     stamp: str,
     has_others: Callable[[Stanza], bool],
 ) -> None:
-    parcel, stanza = entry.gate, entry.stanza
-    if parcel is not None and (parcel.outstanding > 1 or parcel.was_acknowledged):
-        stream.ledger.given_up(parcel)
-        return
-    if parcel is None and entry.is_shared and has_others(stanza):
-        return
-    if stanza.kind is StanzaKind.MESSAGE and stanza.type != "error" and DELAY.encode() not in stanza.data:
-        stanza = with_delay(stanza, server.domain.full, stamp)
-    if parcel is None:
-        routing.send(server, stanza)
-        return
-    receipt = ReturnReceipt(lambda: stream.ledger.acknowledged(parcel))
-    stanza.receipt = receipt
-    routing.send(server, stanza)
-    receipt.release()
+    """A logged message is in the log, from where another resource gets it."""
+    stanza = entry.stanza
+    if entry.gate is not None:
+        stream.ledger.given_up(entry.gate)
+    elif stanza.kind is StanzaKind.IQ:
+        if stanza.type in _REQUEST_TYPES:
+            routing.send_back(server, stanza, _GONE)
+    elif not (entry.is_shared and has_others(stanza)):
+        is_new = stanza.type != "error" and DELAY.encode() not in stanza.data
+        routing.send(server, with_delay(stanza, server.domain.full, stamp) if is_new else stanza)

@@ -10,14 +10,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from actors.ledger import Parcel, logged_parcel
+from actors.offline_queue import KEPT_TYPES
 from actors.outlet import NO_OUTLET
 from actors.session_state import Entry, ManagedStream, Request, Revived, SessionState
 from protocols.jid import parse_jid
+from protocols.stanza import with_delay
 from protocols.stored_stanza import read_stored
 from protocols.stream_queue import Incoming, Outgoing, recovered
+from protocols.timestamp import timestamp
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from actors.ledger import Ledger
     from protocols.xml_element import NameBudget
@@ -76,7 +79,7 @@ def _owed(
 ) -> Iterator[tuple[Entry, int | None]]:
     """What the client may not have, in order, each with its wire number where it had one."""
     for number, queued in enumerate(record.entries, record.base + 1):
-        if queued.data is not None:
+        if queued.data:
             yield Entry(read_stored(queued.data, names)), number
         elif queued.seq is not None and queued.seq in pending:
             yield _logged_entry(pending[queued.seq], ledger, names), number
@@ -96,9 +99,41 @@ def _owed(
         )
 
 
+def adopt(state: SessionState, records: Iterable[LogRecord], names: NameBudget, domain: str) -> None:
+    """Let a session that came back deliver what waits for its account, in the order of the log.
+
+    It counts as available, so that what comes from now on goes to it and must not overtake that.
+    """
+    stream = state.stream
+    assert stream is not None
+    assert stream.revived is not None
+    owed = list(zip(stream.outgoing.entries(), stream.revived.numbers, strict=True))
+    for record in records:
+        stanza = read_stored(record.data, names)
+        if stanza.type not in KEPT_TYPES:
+            continue
+        late = with_delay(stanza, domain, timestamp(record.at_ms))
+        behind = [at for at, (each, _number) in enumerate(owed, 1) if _seq(each) < record.seq]
+        at = behind[-1] if behind else 0
+        owed.insert(at, (Entry(late, _parcel(record, stream.ledger)), None))
+    stream.outgoing = Outgoing(stream.outgoing.acked, stream.outgoing.epoch)
+    for entry, _number in owed:
+        stream.outgoing.append(entry)
+    stream.outgoing.mark()
+    stream.revived = stream.revived._replace(numbers=tuple(number for _entry, number in owed))
+
+
+def _seq(entry: Entry) -> int:
+    """The number in the log of what waits; what has none stands before all that has."""
+    return 0 if entry.gate is None or entry.gate.seq is None else entry.gate.seq
+
+
 def _note_acknowledged(record: SessionRecord, pending: Mapping[int, LogRecord], ledger: Ledger) -> None:
     """What the client is known to have and is still in the log is to leave that, and to reach nobody."""
     owed = {queued.seq for queued in record.entries}
+    for seq in record.handled:
+        if seq in pending and seq not in owed:
+            _acknowledged_before(pending[seq], ledger)
     origin = record.base + len(record.entries)
     for each in pending.values():
         for place in each.outbound:
@@ -106,10 +141,14 @@ def _note_acknowledged(record: SessionRecord, pending: Mapping[int, LogRecord], 
                 continue
             is_old = place.epoch < record.epoch and each.seq not in owed
             if is_old or (place.epoch == record.epoch and origin + place.number <= record.acked):
-                parcel = ledger.owed.get(each.seq) or logged_parcel(
-                    ledger, each.seq, each.at_ms, each.inbound, outstanding=0
-                )
-                parcel.was_acknowledged = True
+                _acknowledged_before(each, ledger)
+
+
+def _acknowledged_before(record: LogRecord, ledger: Ledger) -> None:
+    parcel = ledger.owed.get(record.seq) or logged_parcel(
+        ledger, record.seq, record.at_ms, record.inbound, outstanding=0
+    )
+    parcel.was_acknowledged = True
 
 
 def _logged_entry(record: LogRecord, ledger: Ledger, names: NameBudget) -> Entry:

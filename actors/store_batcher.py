@@ -299,9 +299,13 @@ class Batcher(Actor[BatcherMessage, BatcherMessage]):
     async def terminate(self, _reason: ExitReason) -> None:
         """Commit what has been accepted, within the grace: the database stops after us, unless it is away."""
         mailbox, state = self.mailbox, self._state
+        has_tried_again = False
         while mailbox.queue or mailbox.control or state.waiting or state.batch:
-            if state.away_since is not None:
-                return
+            if state.away_since is not None and state.answer is None:
+                if has_tried_again:
+                    return
+                has_tried_again = True
+                self._try_again()
             while mailbox.queue or mailbox.control:
                 self.apply(self.decide(mailbox.take()))
                 mailbox.done()
@@ -310,9 +314,7 @@ class Batcher(Actor[BatcherMessage, BatcherMessage]):
                 await mailbox.wait()
 
     def set_aside(self, message: BatcherMessage, error: BaseException) -> Sequence[BatcherMessage]:
-        """A caller is told. All else is heeded all the same: nothing and nobody would try again."""
-        if isinstance(message, Commit) and not message.waits_out:
-            return super().set_aside(message, error)
+        """It is heeded all the same: what a caller gives is checked where it is taken; it is not at fault."""
         return (message,)
 
 

@@ -98,8 +98,7 @@ class Outgoing(Generic[E]):
         entry = waiting.popleft()
         self.written.append(entry)
         number = self.acked + len(self.written)
-        if number > self.sent:
-            self.sent = number
+        self.sent = max(self.sent, number)
         return entry
 
     def acknowledge(self, h: int) -> list[E]:

@@ -51,7 +51,7 @@ class SessionRecord:
         epoch: Rises by one with each mark.
         base: The wire number before the first entry.
         entries: What was owed when the mark was made, in order.
-        handled: Records from the account's offline queue that the client has and that may still be in the log.
+        handled: Records from the account's offline queue that the client has, and may still be in the log.
         is_exact: Whether the entries are all that was owed in the end: the server stopped in order.
         presence: The last available presence as stamped, if it is available.
         directed: Who got presence directed to them and is to hear of the end (RFC 6121 §4.6).

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from actors.module import AccountContext, Module, OnAvailable, OnUndelivered, Xep
-from actors.offline_queue import OfflineQueue
+from actors.offline_queue import KEPT_TYPES, OfflineQueue
 from actors.presence_effects import DropWaiting, HandOver, KeepMessage, NotePending
 from actors.presence_state import NOTHING_PENDING, PendingSize
 from protocols.conditions import StanzaCondition
@@ -28,8 +28,6 @@ if TYPE_CHECKING:
 _STORE: Final = f"{{{HINTS}}}store"
 _NO_STORE: Final = f"{{{HINTS}}}no-store"
 _DELAY: Final = f"{{{DELAY}}}delay"
-_KEPT_TYPES: Final = frozenset({"", "chat", "normal"})
-"""What a session had in hand when the server died may be of any type; the others mean nothing any more."""
 _THREAD: Final = f"{{{CLIENT}}}thread"
 
 
@@ -51,8 +49,8 @@ async def hand_over(context: AccountContext, resource: str) -> Sequence[AccountE
     waiting = await queue.read()
     if not waiting:
         return (NotePending(NOTHING_PENDING),)
-    worth = [each for each in waiting if each.stanza.type in _KEPT_TYPES and is_worth_keeping(each.stanza)]
-    rest = tuple(each.seq for each in waiting if each not in worth)
+    worth = [each for each in waiting if each.stanza.type in KEPT_TYPES and is_worth_keeping(each.stanza)]
+    rest = tuple(each for each in waiting if each not in worth)
     late = tuple(each._replace(stanza=_delayed(context, each)) for each in worth)
     return (HandOver(resource, late), *((DropWaiting(rest),) if rest else ()))
 

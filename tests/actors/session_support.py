@@ -38,7 +38,7 @@ def make_ledger() -> Ledger:
         new_token=lambda: "token",
         in_flight={},
     )
-    return Ledger(JULIET.bare, books, lambda: None)
+    return Ledger(JULIET.bare, books, lambda: None, lambda: None)
 
 
 def chat(text: str) -> Stanza:

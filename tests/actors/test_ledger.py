@@ -36,6 +36,7 @@ class Clerk:
         self.desk = desk
         self.notes: list[object] = []
         self.refills = 0
+        self.growths = 0
         self.incoming = Incoming(is_journaled=True)
         self.tokens = 0
         books = Books(
@@ -47,7 +48,10 @@ class Clerk:
             self._new_token,
             {},
         )
-        self.ledger = Ledger(OWNER, books, self._refill)
+        self.ledger = Ledger(OWNER, books, self._refill, self._grown)
+
+    def _grown(self) -> None:
+        self.growths += 1
 
     def _new_token(self) -> str:
         self.tokens += 1

@@ -1,6 +1,6 @@
 """Who has a stanza in hand, and what its session learns when nobody has."""
 
-from actors.receipt import Receipt, ReturnReceipt
+from actors.receipt import Receipt
 from protocols.stream_queue import Incoming
 
 
@@ -37,14 +37,3 @@ def test_receipt_of_what_came_later_does_not_speak_for_what_came_before() -> Non
     first.is_logged = True
     first.release()
     assert (incoming.safe, told) == (2, [0, 2])
-
-
-def test_return_receipt_tells_once_when_the_last_lets_go() -> None:
-    told: list[str] = []
-    receipt = ReturnReceipt(lambda: told.append("gone"))
-    assert (receipt.sm_id, receipt.number) == ("", 0), "nobody can send it again"
-    receipt.hold()
-    receipt.release()
-    assert told == []
-    receipt.release()
-    assert told == ["gone"]

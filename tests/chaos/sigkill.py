@@ -32,15 +32,13 @@ CLIENTS: Final = 12
 ABSENT: Final = 2
 """Accounts that are written to while nobody is there; one message in `ABSENT_EVERY` is for them."""
 ABSENT_EVERY: Final = 20
-UNACKED_MAX: Final = 30
-"""Messages that a client sends before it waits for the server to acknowledge some."""
+WINDOWS: Final = (2, 8, 30)
+"""Messages that a client sends before it waits for the server to acknowledge some; drawn for each kill."""
 ASK_EVERY: Final = 6
 BUSY: Final = range(150, 600)
 """Messages sent by all together before a kill; how many is drawn anew for each."""
 EARLY_EVERY: Final = 5
 """One kill in so many comes when only half of the clients are back from the one before."""
-PACES: Final = (1.0, 0.3, 0.1)
-"""How talkative clients are between two kills: more than the server can take, about as much, and less."""
 SECONDS_MAX: Final = 60.0
 """How long anything may take before it counts as lost."""
 
@@ -97,17 +95,16 @@ class Chatter:
         self.client.become_available()
         self.client.wait_acknowledged()  # from here on the session is known to be journaled
 
-    def step(self, addresses: Sequence[tuple[str, str]], pace: float) -> int:
-        """Perhaps say something, if little enough is unacknowledged; take what has come.
-
-        Returns how much was said.
-        """
+    def step(self, addresses: Sequence[tuple[str, str]], window: int) -> int:
+        """Say something unless so much is unacknowledged; take what came. Returns how much was said."""
         if not self.is_connected:
             return 0
-        is_said = len(self.client.unacked) < UNACKED_MAX and self._dice.random() < pace
+        is_said = len(self.client.unacked) < window
         try:
             if is_said:
                 self._say(addresses)
+                if self._said % ASK_EVERY == 0 or len(self.client.unacked) == window:
+                    self.client.ask_for_ack()
             self.take()
         except OSError:
             self.is_connected = False
@@ -119,8 +116,6 @@ class Chatter:
         self.sent[to] += 1
         self._said += 1
         self.client.say(self._dice.choice(addresses[to]), f"{self.number}>{to}#{self.sent[to]}")
-        if self._said % ASK_EVERY == 0:
-            self.client.ask_for_ack()
 
     def take(self, seconds: float = 0.0) -> None:
         """Note the messages that have come.
@@ -171,7 +166,7 @@ class Run:
             *((each.client.account.jid, each.client.address) for each in self._chatters),
             *((account.jid, f"{account.jid}/gone") for account in self._absent),
         ]
-        self._pace = PACES[0]
+        self._window = WINDOWS[-1]
         self._resumptions = 0
         self._in_flight: list[int] = []
         self._start_seconds: list[float] = []
@@ -183,7 +178,7 @@ class Run:
             chatter.begin()
         for kill in range(1, kills + 1):
             is_early = kill % EARLY_EVERY == 0
-            self._pace = self._dice.choice(PACES)
+            self._window = self._dice.choice(WINDOWS)
             self._chat(self._dice.choice(BUSY))
             self._kill()
             self._start(CLIENTS // 2 if is_early else CLIENTS)
@@ -210,7 +205,7 @@ class Run:
         """Let so many messages be sent, by all in turn."""
         deadline = time.monotonic() + SECONDS_MAX
         while messages > 0:
-            said = sum(each.step(self._addresses, self._pace) for each in self._chatters)
+            said = sum(each.step(self._addresses, self._window) for each in self._chatters)
             messages -= said
             if said:
                 deadline = time.monotonic() + SECONDS_MAX
@@ -224,7 +219,7 @@ class Run:
         deadline = time.monotonic() + SECONDS_MAX
         while any(each.is_connected for each in self._chatters):
             for each in self._chatters:
-                each.step(self._addresses, self._pace)
+                each.step(self._addresses, self._window)
             if time.monotonic() > deadline:
                 raise LostError("a connection has outlived its server")
         killer.join()
@@ -240,7 +235,7 @@ class Run:
             chatter.come_back()
             self._resumptions += 1
             for each in self._chatters:
-                each.step(self._addresses, self._pace)
+                each.step(self._addresses, self._window)
         self._resume_seconds.append(time.monotonic() - ready)
 
     # -- the balance

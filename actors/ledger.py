@@ -113,6 +113,11 @@ class Parcel:
         self._readers.append(reader)
         self.decline()
 
+    def move(self, place: OutboundNumber) -> None:
+        """A session has given it another place than before, which nobody has heard of yet."""
+        assert self.seq is None, "its place has been told to the log"
+        self.outbound = (*(each for each in self.outbound if each.session != place.session), place)
+
     def decline(self) -> None:
         """One less session to wait for."""
         self._expected -= 1

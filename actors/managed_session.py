@@ -399,7 +399,7 @@ class Management:
                 parcel.is_open = False
                 stream.opening.append(parcel)
                 stream.outgoing.append(Entry(each.stanza, parcel))
-            stream.outgoing.mark()
+            mark(stream)
             self.save(stream)
 
     def _settle(self, messages: Sequence[Waiting]) -> None:
@@ -448,6 +448,21 @@ class Management:
 
     def marked(self, stream: ManagedStream) -> None:
         """What is owed to the client has been written down; see `session_resumption`."""
+
+
+def mark(stream: ManagedStream) -> None:
+    """Count positions anew behind all that is owed, which the session's document is about to name.
+
+    A parcel without a number in the log cannot be named: it moves behind the mark, with a place of its own.
+    """
+    outgoing = stream.outgoing
+    unnamed = [each for each in outgoing.waiting if each.gate is not None and each.gate.seq is None]
+    for entry in unnamed:
+        outgoing.remove(entry)
+    outgoing.mark()
+    for entry in unnamed:
+        assert entry.gate is not None
+        entry.gate.move(OutboundNumber(stream.sm_id, outgoing.epoch, outgoing.append(entry)))
 
 
 _CARRY_OUT: Final[Mapping[type, Callable[[Management, Any], None]]] = {

@@ -48,13 +48,7 @@ def session_record(
 
 
 def _queue_entry(entry: Entry) -> QueueEntry:
-    """By its number in the log, if it is there or on its way there; else as it is.
-
-    One that waits for a number is left to its sender, who was not told that it is safe: its place is kept.
-    """
-    gate = entry.gate
-    if gate is not None and gate.seq is not None:
-        return QueueEntry(seq=gate.seq)
-    if gate is not None and gate.origin is not None:
-        return QueueEntry(data=b"")
+    """By its number in the log, if it is there or on its way there; else as it is."""
+    if entry.gate is not None and entry.gate.seq is not None:
+        return QueueEntry(seq=entry.gate.seq)
     return QueueEntry(data=entry.stanza.data)

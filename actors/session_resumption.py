@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final, final
 
 from actors import routing
 from actors.connection_messages import CloseConnection, SessionDown
-from actors.managed_session import Management
+from actors.managed_session import Management, mark
 from actors.outlet import NO_OUTLET
 from actors.presence_messages import SessionResumed
 from actors.session_messages import (
@@ -102,7 +102,7 @@ class Resumption(Management):
         if stream.hibernated_ms is None:
             stream.hibernated_ms = self.server.world.now_ms()
         if stream.revived is None:
-            stream.outgoing.mark()
+            mark(stream)
             record = session_record(self.state, stream, stream.incoming.done, is_exact=True)
             self.server.store.cast(SaveSession(record))
 
@@ -157,7 +157,7 @@ class Resumption(Management):
             else:
                 stream.outgoing.append(entry)
         self._close_requests(stream, h, is_exact=revived.is_exact)
-        stream.outgoing.mark()
+        mark(stream)
 
     def _close_requests(self, stream: ManagedStream, h: int, *, is_exact: bool) -> None:
         """An error for each request that nobody will answer any more."""

@@ -79,7 +79,7 @@ def _owed(
 ) -> Iterator[tuple[Entry, int | None]]:
     """What the client may not have, in order, each with its wire number where it had one."""
     for number, queued in enumerate(record.entries, record.base + 1):
-        if queued.data:
+        if queued.data is not None:
             yield Entry(read_stored(queued.data, names)), number
         elif queued.seq is not None and queued.seq in pending:
             yield _logged_entry(pending[queued.seq], ledger, names), number

@@ -114,6 +114,7 @@ class Presence(Actor[PresenceMessage, PresenceEffect]):
 
     async def init(self) -> None:
         """See to it that an actor with nothing to do goes to sleep, whatever becomes of its first message."""
+        self._state.doubt_document()
         self._set_passivation()
 
     # -- prepare: everything that must be awaited

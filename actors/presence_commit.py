@@ -56,7 +56,12 @@ class PresenceCommit:
         writes = [write for effect in effects for write in await self._writes_for(effect, cause)]
         if not writes:
             return None
-        return Submission(cause, effects, self._server.store.submit(tuple(writes)))
+        return Submission(cause, effects, self._submit(tuple(writes)))
+
+    def _submit(self, writes: tuple[Write, ...]) -> Reply[list[Outcome]]:
+        state, reply = self._state, self._server.store.submit(writes)
+        state.outstanding = [*(each for each in state.outstanding if not each.is_filled), reply]
+        return reply
 
     async def wait(self, outcomes: Reply[list[Outcome]]) -> None:
         """Wait until everything is committed, for as long as that is not known.
@@ -118,9 +123,7 @@ class PresenceCommit:
         state = self._state
         first = user.log_reserved + 1
         reserved = replace(user, log_reserved=user.log_reserved + SEQ_BLOCK)
-        await self.wait(
-            self._server.store.submit((ReplaceUser(replace(reserved, rev=user.rev + 1), user.rev),))
-        )
+        await self.wait(self._submit((ReplaceUser(replace(reserved, rev=user.rev + 1), user.rev),)))
         state.user = replace(reserved, rev=reserved.rev + 1)
         self._server.ledger_of(state.jid).reserved(first, reserved.log_reserved)
 

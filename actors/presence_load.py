@@ -6,6 +6,7 @@ somebody has something to do with their account.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from actors.offline_queue import read_undelivered
@@ -16,6 +17,9 @@ from actors.session_resumption import give_back
 from actors.session_revival import adopt, revive
 from actors.session_start import start_hibernating
 from actors.session_state import SessionState
+from actors.store_access import READ_SECONDS_MAX
+from store.errors import StoreError, StoreUnavailable
+from supervision.reply import CallError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -45,11 +49,30 @@ async def load(server: Server, state: PresenceState) -> None:
         StoreUnavailable: the database is away, and nothing has changed.
     """
     if not state.is_loaded:
+        await _wait_for_outcomes(server, state)
         state.user = await server.store.read_user(state.jid.bare)
         state.is_loaded = True
     if server.streams.stored_of(state.jid.bare):
         waiting = await _read_waiting(server, state)
         _come_back(server, state, waiting)
+
+
+async def _wait_for_outcomes(server: Server, state: PresenceState) -> None:
+    """What a predecessor sent to the database may still take effect: till that is known nothing read is true.
+
+    Raises:
+        StoreUnavailable: it is not known yet.
+    """
+    while state.outstanding:
+        first = state.outstanding[0]
+        if not first.is_filled:
+            if server.store.is_away:
+                raise StoreUnavailable("the database has not answered yet")
+            with suppress(CallError, StoreError):  # what it was is not asked here, only that it is over
+                await first.wait(READ_SECONDS_MAX)
+            if not first.is_filled:
+                raise StoreUnavailable("the database has not answered yet")
+        state.outstanding.remove(first)
 
 
 async def _read_waiting(server: Server, state: PresenceState) -> _Waiting:

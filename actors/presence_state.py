@@ -58,6 +58,7 @@ class PresenceState:
         interested: The resources that asked for the roster, in that order.
         pending: How much waits in the log, once that is known.
         kept_seq: Under which number the last message was put into the offline queue.
+        outstanding: What went to the database and has no outcome yet, whatever has become of who sent it.
         submitted: The message in hand, once what it changes has gone to the database.
     """
 
@@ -66,6 +67,7 @@ class PresenceState:
         "is_loaded",
         "jid",
         "kept_seq",
+        "outstanding",
         "passivation",
         "pending",
         "resources",
@@ -81,6 +83,7 @@ class PresenceState:
         self.interested: dict[str, None] = {}
         self.pending: PendingSize | None = None
         self.kept_seq: int | None = None
+        self.outstanding: list[Reply[list[Outcome]]] = []
         self.submitted: Submission | None = None
         self.passivation: Timer | None = None
 
@@ -93,6 +96,13 @@ class PresenceState:
         """What is known of the database cannot be trusted: read it anew. Resources stand."""
         self.is_loaded = False
         self.pending = self.submitted = None
+
+    def doubt_document(self) -> None:
+        """A predecessor died: if something of its has no outcome yet, what is known of the document may change."""
+        self.outstanding = [each for each in self.outstanding if not each.is_filled]
+        expected = [] if self.submitted is None else [self.submitted.outcomes]
+        if self.outstanding != expected[: len(self.outstanding)]:
+            self.is_loaded = False
 
     def drop(self, resource: str) -> None:
         """Forget a resource."""

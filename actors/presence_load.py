@@ -16,6 +16,7 @@ from actors.session_resumption import give_back
 from actors.session_revival import adopt, revive
 from actors.session_start import start_hibernating
 from actors.session_state import SessionState
+from store.writes import DropSession
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -82,6 +83,9 @@ def _come_back(server: Server, state: PresenceState, waiting: _Waiting) -> None:
         for record in waiting.records
     ]
     ledger.revived()
+    if user is None:
+        for sm_id in expiries:
+            server.store.cast(DropSession(sm_id))
     server.streams.take(state.jid.bare)
     now_ms = server.world.now_ms()
     for session in revived:

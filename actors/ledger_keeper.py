@@ -64,6 +64,10 @@ class Keeper(Actor[Tick, Tick]):
                 await trio.sleep(READ_RETRY_SECONDS)
             else:
                 server.streams.read(summaries, server.world.now_ms())
+        self._set_timer()
+
+    def _set_timer(self) -> None:
+        """One round at a time, whatever became of the last."""
         if not self.slot.timers:
             self.slot.send_after(SETTLE_SECONDS, Tick())
 
@@ -77,11 +81,11 @@ class Keeper(Actor[Tick, Tick]):
             self._open_what_waits_too_long()
             self._settle()
             self._end_what_is_over()
-            self.slot.send_after(SETTLE_SECONDS, Tick())
+            self._set_timer()
 
     def set_aside(self, message: Tick, error: BaseException) -> Sequence[Tick]:
         """The next round may fare better."""
-        self.slot.send_after(SETTLE_SECONDS, Tick())
+        self._set_timer()
         return ()
 
     # -- a database that is away
@@ -116,7 +120,10 @@ class Keeper(Actor[Tick, Tick]):
         ledger.settling += ripe
         seqs = tuple(parcel.seq for parcel in ripe if parcel.seq is not None)
         reply = self._server.store.log(SettleRecords(ledger.bare_jid, seqs, keep=False))
-        reply.on_filled = lambda: _settled(ledger, ripe, reply)
+        if reply.is_filled:
+            _settled(ledger, ripe, reply)
+        else:
+            reply.on_filled = lambda: _settled(ledger, ripe, reply)
 
     def _is_ripe(self, parcel: Parcel) -> bool:
         origin = parcel.origin
@@ -125,7 +132,8 @@ class Keeper(Actor[Tick, Tick]):
         streams = self._server.streams
         live = streams.live(origin.session)
         if live is None:
-            return not streams.exists(origin.session)
+            stored = streams.stored(origin.session)
+            return stored is None or stored.counter >= origin.number
         state = live.session.slot.state
         if not isinstance(state, SessionState) or state.stream is None:
             return False

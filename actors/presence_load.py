@@ -19,6 +19,7 @@ from actors.session_start import start_hibernating
 from actors.session_state import SessionState
 from actors.store_access import READ_SECONDS_MAX
 from store.errors import StoreError, StoreUnavailable
+from store.writes import DropSession
 from supervision.reply import CallError
 
 if TYPE_CHECKING:
@@ -105,6 +106,9 @@ def _come_back(server: Server, state: PresenceState, waiting: _Waiting) -> None:
         for record in waiting.records
     ]
     ledger.revived()
+    if user is None:
+        for sm_id in expiries:
+            server.store.cast(DropSession(sm_id))
     server.streams.take(state.jid.bare)
     now_ms = server.world.now_ms()
     for session in revived:

@@ -98,7 +98,7 @@ class PresenceState:
         self.pending = self.submitted = None
 
     def doubt_document(self) -> None:
-        """A predecessor died: if something of its has no outcome yet, what is known of the document may change."""
+        """A predecessor died: if something of its has no outcome yet, the document may still change."""
         self.outstanding = [each for each in self.outstanding if not each.is_filled]
         expected = [] if self.submitted is None else [self.submitted.outcomes]
         if self.outstanding != expected[: len(self.outstanding)]:

@@ -103,7 +103,8 @@ class Resumption(Management):
             stream.hibernated_ms = self.server.world.now_ms()
         if stream.revived is None:
             mark(stream)
-            record = session_record(self.state, stream, stream.incoming.done, is_exact=True)
+            stream.incoming.counter = stream.incoming.done  # what is written behind this may count on it
+            record = session_record(self.state, stream, stream.incoming.counter, is_exact=True)
             self.server.store.cast(SaveSession(record))
 
     # -- coming back

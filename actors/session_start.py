@@ -142,7 +142,7 @@ def _session_closed(server: Server, slot: Slot[SessionMessage]) -> None:
 
 def _stream_closed(server: Server, state: SessionState, stream: ManagedStream) -> None:
     if stream.is_left:
-        server.streams.leave(stream.sm_id, state.jid)
+        server.streams.leave(stream.sm_id, state.jid, stream.incoming.counter)
     else:
         server.streams.remove(stream.sm_id, state.jid.bare, stream.incoming.done)
     if stream.resuming is not None:

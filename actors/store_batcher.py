@@ -158,9 +158,13 @@ class Batcher(Actor[BatcherMessage, BatcherMessage]):
                     self._try_again()
 
     def flush(self) -> None:
-        """Start the next batch with everything that has come, if the driver is free."""
+        """Start the next batch with everything that has come, if the driver is free.
+
+        Not before the next try is due, if the database is away: what waits that out is there all the time.
+        """
         state = self._state
-        if state.waiting and not state.batch:
+        is_pausing = state.away_since is not None and state.retry is not None and state.retry.is_pending
+        if state.waiting and not state.batch and not is_pausing:
             length = batch_length(entry.write for entry in state.waiting)
             state.batch = tuple(state.waiting.popleft() for _ in range(length))
             state.waiting_bytes -= sum(entry.size for entry in state.batch)
@@ -283,7 +287,7 @@ class Batcher(Actor[BatcherMessage, BatcherMessage]):
             return
         if state.batch:
             self._submit()
-        elif state.away_since is not None:
+        elif state.away_since is not None and not state.waiting:
             self._ask_whether_back()
 
     def _ask_whether_back(self) -> None:
@@ -310,7 +314,7 @@ class Batcher(Actor[BatcherMessage, BatcherMessage]):
                 self.apply(self.decide(mailbox.take()))
                 mailbox.done()
             self.flush()
-            if state.batch:
+            if state.batch and not (mailbox.queue or mailbox.control):
                 await mailbox.wait()
 
     def set_aside(self, message: BatcherMessage, error: BaseException) -> Sequence[BatcherMessage]:

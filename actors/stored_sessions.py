@@ -32,11 +32,15 @@ class LiveStream(NamedTuple):
 
 @final
 class StoredSession(NamedTuple):
-    """A session that waits in the database for its client, until `expires_ms`, in ms since 1970."""
+    """A session that waits in the database for its client, until `expires_ms`, in ms since 1970.
+
+    `counter` says how many of its client's stanzas need no record in a log any more, where that is known.
+    """
 
     sm_id: str
     jid: JID
     expires_ms: float
+    counter: int = 0
 
 
 @final
@@ -77,10 +81,10 @@ class Streams:
         if len(self._ended) > ENDED_MAX:
             self._ended.popitem(last=False)
 
-    def leave(self, sm_id: str, jid: JID) -> None:
+    def leave(self, sm_id: str, jid: JID, counter: int) -> None:
         """A session stays in the database for the next process; this one has nothing more to do with it."""
         self._live.pop(sm_id, None)
-        self._stored[sm_id] = StoredSession(sm_id, jid, math.inf)
+        self._stored[sm_id] = StoredSession(sm_id, jid, math.inf, counter)
 
     def ended(self, sm_id: str) -> EndedStream | None:
         """How a session of that name has ended, if that was not long ago."""

@@ -83,6 +83,11 @@ class ManagedClient:
 
     async def resume(self, house: House | None = None, h: int | None = None) -> ElementTree.Element:
         """Come back over another connection, with this `h`; returns `<resumed/>` or `<failed/>`."""
+        await self.begin_to_resume(house, h)
+        return await self.outcome()
+
+    async def begin_to_resume(self, house: House | None = None, h: int | None = None) -> None:
+        """The same without waiting for an answer."""
         self.house = house or self.house
         client = self.house.connect(self.client.jid.full)
         await client.begin()
@@ -90,6 +95,9 @@ class ManagedClient:
         handled = self.handled if h is None else h
         client.send(f"<resume xmlns='{STREAM_MANAGEMENT}' previd='{self.sm_id}' h='{handled}'/>")
         self.client, self._handled, self._start = client, handled, 0
+
+    async def outcome(self) -> ElementTree.Element:
+        """The answer."""
         heard = await self.nonzas()
         outcome = next(each for each in heard if each.tag in {f"{_SM}resumed", f"{_SM}failed"})
         if outcome.get("h") is not None:
@@ -159,12 +167,13 @@ async def managed(house: House, jid: str, attributes: str = "resume='true'") -> 
 
 
 async def appear(house: House, jid: str, content: str = "") -> ManagedClient:
-    """One that is available as well, and has acknowledged all that came of it."""
+    """One that is available as well; nothing is left to be acknowledged by either side."""
     client = await managed(house, jid)
     client.send(f"<presence>{content}</presence>")
     await client.hears()
     client.acknowledge()
-    await client.nonzas()
+    client.ask()
+    assert (await client.acks())[-1] == 1
     return client
 
 

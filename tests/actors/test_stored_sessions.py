@@ -1,5 +1,6 @@
 """Sessions by name: who lives, who waits in the database, and how the last ones ended."""
 
+import math
 from typing import TYPE_CHECKING, Any, cast
 
 import pytest
@@ -81,8 +82,8 @@ def test_expired_are_those_whose_time_is_over_some_at_a_time() -> None:
 def test_left_is_for_the_next_process_and_never_over_in_this() -> None:
     streams = Streams()
     streams.add("a", BALCONY, SESSION)
-    streams.leave("a", BALCONY)
+    streams.leave("a", BALCONY, 7)
     assert streams.live("a") is None
-    assert streams.exists("a"), "what it is owed must stay in the log"
+    assert streams.stored("a") == StoredSession("a", BALCONY, math.inf, 7)
     assert streams.ended("a") is None
     assert streams.expired(10**15, 10) == []

@@ -31,6 +31,8 @@ KILL_SHARE = 0.1
 STORE_TROUBLE_SECONDS_MAX = 8.0
 """Longer than the server keeps people waiting for a database that is away."""
 SLOW_STORE_SECONDS_MAX = 1.0
+TROUBLE_ECHO_SECONDS = 3.0
+"""So long after its end a server may still be busy with what it could not store."""
 
 MORTAL = ("/users/", "/sessions/", "/connections/", "/registry", "/store/batcher", "/timers")
 
@@ -100,6 +102,7 @@ class Disasters:
         self._kills_due = 0
         self._failing: dict[Fault, float] = {}  # until when, and then calls fail at random
         self._slow_until = 0.0
+        self._trouble_since = 0.0
         house.runtime.probe = self._probe
         house.faults = self._store_fault
         house.delay = self._store_delay
@@ -183,8 +186,12 @@ class Disasters:
     # -- the store
 
     def _fail(self, faults: list[Fault]) -> None:
-        fault = self._random.choice(faults)
-        self._failing[fault] = self._agenda.now + self._random.uniform(0, STORE_TROUBLE_SECONDS_MAX)
+        now, fault = self._agenda.now, self._random.choice(faults)
+        if not self.store_failed_since(now - TROUBLE_ECHO_SECONDS):
+            self._trouble_since = now
+        self._failing[fault] = until = now + self._random.uniform(0, STORE_TROUBLE_SECONDS_MAX)
+        patience = self._house.settings.limits.store_away_seconds
+        self._ledger.unsafe.append((self._trouble_since + patience, until + TROUBLE_ECHO_SECONDS))
 
     def _store_fault(self, operation: str) -> Fault | None:
         for fault, until in self._failing.items():

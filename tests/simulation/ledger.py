@@ -116,6 +116,8 @@ class Ledger:
 
     Attributes:
         crashes: When the server died.
+        unsafe: From when to when the server did not wait for its database any more: what was delivered then
+            may come again after a crash, as documented.
         changes: When the clients of an account changed their presence, by bare address.
         faults: What was wrong for certain when it was seen.
         counts: What happened how often, so that a run in which nothing happens can be told.
@@ -127,6 +129,7 @@ class Ledger:
         self.ends: defaultdict[str, list[End]] = defaultdict(list)  # by bare address
         self.gaps: defaultdict[str, list[Gap]] = defaultdict(list)  # by bare address
         self.crashes: list[float] = []
+        self.unsafe: list[tuple[float, float]] = []
         self.changes: defaultdict[str, list[float]] = defaultdict(list)
         self.faults: list[str] = []
         self.counts: Counter[str] = Counter()

@@ -99,7 +99,8 @@ def _fates(ledger: Ledger, message: Message, stored: int) -> Iterator[str]:
         yield f"{name} was refused {message.bounces} times"
     if stored > 1 and not message.is_resent:
         yield f"{name} is stored {stored} times"
-    if fates > 1 and not message.is_resent and not _is_rerouted(ledger, message, float("inf")):
+    is_excused = _is_rerouted(ledger, message, float("inf")) or _was_unsafe(ledger, message.at)
+    if fates > 1 and not message.is_resent and not is_excused:
         kinds = [f"{len(message.copies)} copies delivered", f"{stored} stored", f"{message.bounces} refused"]
         yield f"{name} has more than one fate: {', '.join(kinds)}"
     if acked_at is not None and message.copies and not _is_rerouted(ledger, message, float("inf")):
@@ -131,7 +132,7 @@ def _doubles(ledger: Ledger, message: Message) -> Iterator[str]:
         before = seen.setdefault(copy.player, copy)
         if before is copy:
             continue
-        if not _may_come_again(ledger, before, copy):
+        if not _may_come_again(ledger, before, copy) and not _was_unsafe(ledger, message.at):
             yield f"message {message.id} came twice to {copy.player}: at {before.at:.3f} and {copy.at:.3f}"
 
 
@@ -150,6 +151,12 @@ def _may_come_again(ledger: Ledger, before: Copy, after: Copy) -> bool:
     ]
     crashed = any(before.at <= crash <= after.at for crash in ledger.crashes)
     return any(crashed or not end.is_orderly for end in ends)
+
+
+def _was_unsafe(ledger: Ledger, since: float) -> bool:
+    """Whether it may have been delivered, or refused, while the database was away, and a crash came then."""
+    crash = max(ledger.crashes, default=0.0)
+    return any(begin < crash and max(begin, since) < min(end, crash) for begin, end in ledger.unsafe)
 
 
 def _is_rerouted(ledger: Ledger, message: Message, until: float) -> bool:

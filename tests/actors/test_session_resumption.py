@@ -1,7 +1,5 @@
 """Sessions without a connection, and over another one (XEP-0198 §5), in a process that lives on."""
 
-from __future__ import annotations
-
 import re
 from typing import Any
 
@@ -11,40 +9,32 @@ from trio.testing import MockClock
 
 from actors.session_messages import HibernationOver, Resume
 from actors.settings import Durability, Settings
-from store.log import SEQ_MAX
 from supervision.runtime import KillHere, Point
 from supervision.slot import Slot
 from tests.actors.house import House
 from tests.actors.house_client import said
 from tests.actors.managed_client import ManagedClient, appear, managed
+from tests.actors.managed_house import (
+    BALCONY,
+    FAILED,
+    JULIET,
+    ORCHARD,
+    RESUMED,
+    ROMEO,
+    WINDOW,
+    chat,
+    couple,
+    kept,
+)
 
-ROMEO, JULIET = "romeo@localhost", "juliet@localhost"
-ORCHARD, BALCONY, WINDOW = f"{ROMEO}/orchard", f"{JULIET}/balcony", f"{JULIET}/window"
-RESUMED, FAILED = "{urn:xmpp:sm:3}resumed", "{urn:xmpp:sm:3}failed"
 BOTH = pytest.mark.parametrize("durability", list(Durability))
 
 
-def chat(to: str, text: object) -> str:
-    return f"<message to='{to}' type='chat'><body>{text}</body></message>"
-
-
 def friends(durability: Durability = Durability.JOURNALED, **limits: Any) -> House:
+    """A house in which the two see each other's presence."""
     house = House(settings=Settings(durability=durability), limits=limits)
     house.befriend(ROMEO, JULIET)
     return house
-
-
-def kept(house: House, owner: str = JULIET) -> list[str]:
-    """The bodies of the messages in an account's log."""
-    records = house.store.pending(owner, 0, SEQ_MAX, 10**6)
-    return [text.decode() for record in records for text in re.findall(b"<body>(.*?)</body>", record.data)]
-
-
-async def couple(house: House) -> tuple[ManagedClient, ManagedClient]:
-    romeo, juliet = await appear(house, ORCHARD), await appear(house, BALCONY)
-    await romeo.hears()
-    romeo.acknowledge()
-    return romeo, juliet
 
 
 # -- hibernation and resumption

@@ -234,8 +234,8 @@ class Presence(Actor[PresenceMessage, PresenceEffect]):
                 return []
             case ResumeStored(tries=tries) if tries < RESUME_TRIES_MAX:
                 return [TryLater(message._replace(tries=tries + 1))]
-            case QueueGrew():
-                return [TryLater(message)]
+            case QueueGrew() | SessionResumed():
+                return [TryLater(message)]  # nobody would ask for it again
             case Routed(stanza) if stanza.kind is StanzaKind.PRESENCE and stanza.type in _PRESENCE_TYPES:
                 return self._presence_without_store(stanza)
             case _:

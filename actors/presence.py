@@ -57,7 +57,7 @@ from actors.presence_messages import (
     SessionResumed,
     SetCredentials,
 )
-from actors.presence_state import PresenceState
+from actors.presence_state import OwnResource, PresenceState
 from protocols.conditions import StanzaCondition
 from protocols.delivery import Delivery
 from protocols.errors import StanzaError
@@ -85,6 +85,9 @@ MESSAGES_MAX: Final = 5_000
 
 RESUME_TRIES_MAX: Final = 15
 """So many seconds a client that would resume a session from the database is kept waiting for that."""
+
+_PRESENCE_TYPES: Final = frozenset({"", "unavailable", "probe"})
+"""Those that say who is there, or ask; the others are about subscriptions."""
 
 _STORE_AWAY: Final = StanzaError(
     StanzaCondition.RESOURCE_CONSTRAINT, "the database is away; try again in a moment"
@@ -220,7 +223,9 @@ class Presence(Actor[PresenceMessage, PresenceEffect]):
                 return self._session_bound(message)
             case SessionEnded(jid, session, directed):
                 return self._session_ended(jid, session, directed)
-            case PassOn(stanza):
+            case OwnPresence(stanza=stanza) if stanza.type == "unavailable":
+                return self._own_unavailable(message)
+            case PassOn(stanza) | Again(stanza):
                 return [Send(stanza)]
             case LoggedOut() | LoadSessions():
                 return []
@@ -229,12 +234,10 @@ class Presence(Actor[PresenceMessage, PresenceEffect]):
                 return []
             case ResumeStored(tries=tries) if tries < RESUME_TRIES_MAX:
                 return [TryLater(message._replace(tries=tries + 1))]
-            case QueueGrew():
-                return [TryLater(message)]
-            case Routed(stanza) if stanza.kind is StanzaKind.PRESENCE and stanza.type == "probe":
-                return [TryLater(Again(stanza))]  # who asks is told nothing else, and would never know
-            case Again(stanza):
-                return [Send(stanza)]
+            case QueueGrew() | SessionResumed():
+                return [TryLater(message)]  # nobody would ask for it again
+            case Routed(stanza) if stanza.kind is StanzaKind.PRESENCE and stanza.type in _PRESENCE_TYPES:
+                return self._presence_without_store(stanza)
             case _:
                 return [Refuse(_STORE_AWAY)]
 
@@ -272,14 +275,11 @@ class Presence(Actor[PresenceMessage, PresenceEffect]):
 
     async def _own_presence(self, message: OwnPresence) -> Sequence[PresenceEffect]:
         stanza, state = message.stanza, self._state
-        assert stanza.sender is not None
-        resource = stanza.sender.resourcepart
-        own = state.resources.get(resource or "")
-        if resource is None or own is None or own.session is not message.session:
-            return []  # the session has been replaced meanwhile
         if stanza.type == "unavailable":
-            gone = rules.become_unavailable(state, own, stanza, message.directed)
-            return [*gone, NoteResource(resource, own.session, None), Publish()]
+            return self._own_unavailable(message)
+        resource, own = self._said_by(message)
+        if own is None:
+            return []
         priority = rules.parse_priority(stanza)
         if own.presence is None:
             effects = rules.become_available(state, resource, own, stanza, priority)
@@ -289,6 +289,21 @@ class Presence(Actor[PresenceMessage, PresenceEffect]):
         if priority >= 0 and took_none_before and state.user is not None:
             effects += await self._server.modules.run_available(state, state.user, resource)
         return [*effects, Publish()]
+
+    def _own_unavailable(self, message: OwnPresence) -> Sequence[PresenceEffect]:
+        """Who had been available has been read with all contacts: this needs no database."""
+        resource, own = self._said_by(message)
+        if own is None:
+            return []
+        gone = rules.become_unavailable(self._state, own, message.stanza, message.directed)
+        return [*gone, NoteResource(resource, own.session, None), Publish()]
+
+    def _said_by(self, message: OwnPresence) -> tuple[str, OwnResource | None]:
+        """Which resource said that; None if its session has been replaced meanwhile."""
+        sender = message.stanza.sender
+        resource = "" if sender is None else sender.resourcepart or ""
+        own = self._state.resources.get(resource)
+        return resource, own if own is not None and own.session is message.session else None
 
     # -- what was routed here
 
@@ -312,6 +327,19 @@ class Presence(Actor[PresenceMessage, PresenceEffect]):
                 return [OfferToSession(entry.sessions[stanza.to.resourcepart or ""], stanza)]
             case _:
                 return [_as_effect(each) for each in routing.deliver(entry, stanza.to, stanza, delivery)]
+
+    def _presence_without_store(self, stanza: Stanza) -> Sequence[PresenceEffect]:
+        """Somebody's presence goes to whoever is there; one who asks for the user's is told later.
+
+        Refused, it would be as lost on the user as on its sender, who says it to all contacts or to none.
+        Who is not there yet asks when coming, or coming back from the database.
+        """
+        if stanza.type == "probe":
+            return [TryLater(Again(stanza))]  # who asks is told nothing else, and would never know
+        assert stanza.to is not None
+        entry = self._server.directory.entry(self._state.jid.bare)
+        delivery = routing.decide_for_user(entry, stanza, exists=True)
+        return [_as_effect(each) for each in routing.deliver(entry, stanza.to, stanza, delivery)]
 
     def _shares_with(self, stanza: Stanza) -> bool:
         return stanza.sender is not None and rules.shares_presence(self._state, stanza.sender)

@@ -9,6 +9,7 @@ from trio.testing import MockClock
 
 from actors.presence import IDLE_SECONDS
 from actors.presence_messages import Planned, Routed
+from actors.presence_state import PresenceState
 from store.memory.faults import Fault
 from store.users import RosterItem
 from store.writes import ReplaceUser
@@ -431,3 +432,42 @@ async def test_presence_and_chat_go_on_without_the_database(autojump_clock: Mock
             "<iq type='set' id='s2'><query xmlns='jabber:iq:roster'><item jid='a@b'/></query></iq>"
         )
         assert len(house.account(JULIET).roster) == 2
+
+
+async def test_presence_of_a_contact_reaches_who_is_there_without_the_database(
+    autojump_clock: MockClock,
+) -> None:
+    """Behind something else for her account, and while nobody can read her document."""
+    async with friends(limits={"store_away_seconds": 1.0}).open() as house:
+        romeo, juliet = await house.appear(ORCHARD), await house.appear(BALCONY)
+        await romeo.hears()
+        actor = house.server.directory.entry(JULIET).presence
+        assert actor is not None
+        assert isinstance(actor.slot.state, PresenceState)
+        actor.slot.state.forget_document()
+        house.faults = lambda _operation: Fault.AWAY
+        romeo.send(f"<presence type='probe' to='{JULIET}'/>")
+        romeo.send("<presence><show>dnd</show></presence>")
+        await trio.sleep(1)
+        assert await juliet.hears() == said(presence(ORCHARD, JULIET, "", "<show>dnd</show>"))
+        assert await romeo.hears() == said(presence(ORCHARD, ROMEO, "", "<show>dnd</show>"))
+        house.faults = None
+        await trio.sleep(5)
+        assert await romeo.hears() == said(presence(BALCONY, ORCHARD))
+
+
+async def test_client_is_unavailable_when_it_says_so_without_the_database(autojump_clock: MockClock) -> None:
+    async with friends(limits={"store_away_seconds": 1.0}).open() as house:
+        romeo, juliet = await house.appear(ORCHARD), await house.appear(BALCONY)
+        await romeo.hears()
+        actor = house.server.directory.entry(ROMEO).presence
+        assert actor is not None
+        assert isinstance(actor.slot.state, PresenceState)
+        actor.slot.state.forget_document()
+        house.faults = lambda _operation: Fault.AWAY
+        romeo.send("<presence type='unavailable'/>")
+        await trio.sleep(5)
+        assert await romeo.hears() == []
+        assert await juliet.hears() == said(presence(ORCHARD, JULIET, "unavailable"))
+        house.faults = None
+        await trio.sleep(5)

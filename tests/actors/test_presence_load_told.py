@@ -348,3 +348,26 @@ async def test_stored_session_of_an_account_that_is_gone_is_nobody_s(autojump_cl
     async with after(store, limits={"resume_seconds_max": 10.0}).open() as later:
         await trio.sleep(1_000)
         assert [each.jid for each in later.store.sessions()] == []
+
+
+async def test_crash_database_away_behind_the_resumption_presence_is_told_as_soon_as_it_is_back(
+    autojump_clock: MockClock,
+) -> None:
+    async with friends().open() as house:
+        romeo, juliet = await couple(house)
+        juliet.hang_up()
+        romeo.send(chat(JULIET, "1"))
+        await house.settle()
+        store = died(house, romeo)
+    faults: list[str] = []
+    store._faults = lambda operation: Fault.AWAY if operation in faults else None
+    async with after(store).open() as later:
+        await romeo.resume(later)
+        await romeo.hears()
+        faults.append("pending")
+        assert (await juliet.resume(later)).tag == RESUMED
+        assert await juliet.texts() == ["1"]
+        await juliet.hears()
+        faults.clear()
+        await trio.sleep(5)
+        assert said(f"<presence from='{ORCHARD}' to='{BALCONY}'></presence>")[0] in await juliet.hears()

@@ -126,6 +126,8 @@ class Player:
             self._end(is_orderly=False, seconds=UNNOTICED_SECONDS_MAX + 1, since=self._went_at)
         if is_orderly or is_lost:
             self.status = None
+        if not self.comes_back:
+            self._abandon()
         self._come_later(AWAY_SECONDS_MAX if is_orderly else RECONNECT_SECONDS_MAX)
 
     def was_unmanaged(self) -> None:
@@ -233,7 +235,12 @@ class Player:
         self.comes_back = False
         if self.is_ready:
             self.leave(self._random.choice([Act.LOG_OUT, Act.FORGET]))
-        elif self.stream.has_session:
+        else:
+            self._abandon()
+
+    def _abandon(self) -> None:
+        """A session that is left, because no goodbye reached the server, is nobody's to resume."""
+        if self.stream.has_session:
             self._end(
                 is_orderly=False,
                 seconds=self._troupe.forgotten_seconds,

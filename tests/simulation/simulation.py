@@ -32,7 +32,7 @@ from tests.simulation.ledger import Ledger
 from tests.simulation.network import UNNOTICED_SECONDS_MAX, Line
 from tests.simulation.player import Player, Troupe
 from tests.simulation.scheduling import seeded_scheduling
-from tests.simulation.verdict import Final, PlayerView, RosterView, judge
+from tests.simulation.verdict import Final, PlayerView, RosterView, error_for, judge
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -61,6 +61,7 @@ READ_MAX = 10_000
 """Messages that are looked for in one account's log."""
 
 _MESSAGE_ID = re.compile(rb""" id=["'](m\d+)["']""")
+_ERROR = re.compile(rb"""<message [^>]*type=["']error["']""")
 
 
 class Event(NamedTuple):
@@ -265,8 +266,16 @@ class Simulation:
 
     def _waiting(self, account: str) -> tuple[str, ...]:
         records = self.house.store.pending(account, 0, SEQ_MAX, READ_MAX)
-        found = (_MESSAGE_ID.search(record.data) for record in records)
-        return tuple(match[1].decode() if match else "something nobody sent" for match in found)
+        return tuple(name_of_record(record.data) for record in records)
+
+
+def name_of_record(data: bytes) -> str:
+    """What a log holds: the message itself, or the error for whoever sent it."""
+    match = _MESSAGE_ID.search(data)
+    if match is None:
+        return "something nobody sent"
+    id_ = match[1].decode()
+    return error_for(id_) if _ERROR.match(data) else id_
 
 
 def _settings() -> Settings:

@@ -8,7 +8,7 @@ from collections import Counter
 from pathlib import Path
 
 from supervision.runtime import Point
-from tests.simulation.simulation import simulate
+from tests.simulation.simulation import name_of_record, simulate
 
 ROOT = Path(__file__).resolve().parents[2]
 SEEDS = range(23, 35)
@@ -49,6 +49,14 @@ def test_simulation_finds_nothing_wrong_and_much_happens() -> None:
 
 def test_simulation_passes_seeds_that_once_failed() -> None:
     assert {seed: faults for seed in regressions() if (faults := simulate(seed).faults)} == {}
+
+
+def test_record_that_waits_is_told_from_the_error_for_its_message() -> None:
+    assert name_of_record(b"<message type='chat' id='m7'><body>1 id='m8'</body></message>") == "m7"
+    assert name_of_record(b"<message to='a@b' type='error' id='m7'><error/></message>") == "the error for m7"
+    assert (
+        name_of_record(b"<message type='chat'><body>type='error'</body></message>") == "something nobody sent"
+    )
 
 
 def test_one_seed_gives_one_trace_and_another_a_different_one() -> None:

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from tests.simulation.ledger import Answer, End, Gap, Ledger, Message, Request
-from tests.simulation.verdict import Final, PlayerView, judge
+from tests.simulation.verdict import Final, PlayerView, error_for, judge
 
 ROMEO, JULIET, NURSE = "romeo@localhost/orchard", "juliet@localhost/balcony", "juliet@localhost/hall"
 QUIET = Final((), {}, (), ())
@@ -48,6 +48,19 @@ def test_verdict_misses_what_was_acknowledged_and_reached_nobody() -> None:
     ledger = Ledger()
     sent(ledger, 1)
     assert judge(ledger, QUIET) == [f"message m1 from {ROMEO} to {JULIET} was acknowledged and is lost"]
+
+
+@pytest.mark.parametrize("is_heard", [False, True])
+def test_verdict_takes_a_refusal_for_one_fate_whether_it_waits_was_heard_or_both(is_heard: bool) -> None:
+    ledger = Ledger()
+    sent(ledger, 1)
+    if is_heard:
+        ledger.bounced("m1", ROMEO)
+    waiting = QUIET._replace(waiting={"romeo@localhost": (error_for("m1"),)})
+    assert judge(ledger, waiting) == []
+    arrived(ledger, 1, 2.0)
+    (fault,) = judge(ledger, waiting)
+    assert "more than one fate" in fault
 
 
 @pytest.mark.parametrize(

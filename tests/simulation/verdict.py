@@ -42,7 +42,8 @@ class Final(NamedTuple):
     """Everything outside the books.
 
     Attributes:
-        waiting: Bare address to the ids of messages that wait in its log.
+        waiting: Bare address to the ids of messages that wait in its log, and what `error_for` calls the
+            errors that do.
         orphans: Tasks that belong to no actor.
         reports: What the server's supervisors and modules reported that nobody caused.
     """
@@ -51,6 +52,11 @@ class Final(NamedTuple):
     waiting: Mapping[str, tuple[str, ...]]
     orphans: tuple[str, ...]
     reports: tuple[str, ...]
+
+
+def error_for(id_: str) -> str:
+    """What the error for a message is called where it waits for the message's sender."""
+    return f"the error for {id_}"
 
 
 def judge(ledger: Ledger, final: Final) -> list[str]:
@@ -79,14 +85,17 @@ def _messages(ledger: Ledger, final: Final) -> Iterator[str]:
         for id_ in ids:
             stored[id_] += 1
     for message in ledger.messages.values():
-        yield from _fates(ledger, message, stored[message.id])
+        yield from _fates(ledger, message, stored[message.id], stored[error_for(message.id)])
         yield from _doubles(ledger, message)
 
 
-def _fates(ledger: Ledger, message: Message, stored: int) -> Iterator[str]:
-    """Handed on, stored or answered with an error: one of them, and once."""
+def _fates(ledger: Ledger, message: Message, stored: int, errors: int) -> Iterator[str]:
+    """Handed on, stored or answered with an error: one of them, and once.
+
+    An error may wait, and have been heard by a client that could not acknowledge it any more.
+    """
     name = f"message {message.id} from {message.sender} to {message.to}"
-    fates = bool(message.copies) + stored + message.bounces
+    fates = bool(message.copies) + stored + max(message.bounces, errors)
     acked_at = message.acked_at
     if (
         message.is_promised

@@ -67,7 +67,7 @@ class Parcel:
         is_open: Whether it may be written to streams.
         is_committed: Whether it stands in the log.
         outstanding: The sessions that have not acknowledged it yet.
-        was_acknowledged: Whether one has.
+        was_acknowledged: Whether one has, or has it without having to.
     """
 
     __slots__ = (
@@ -118,8 +118,12 @@ class Parcel:
         assert self.seq is None, "its place has been told to the log"
         self.outbound = (*(each for each in self.outbound if each.session != place.session), place)
 
-    def decline(self) -> None:
-        """One less session to wait for."""
+    def decline(self, *, has_it: bool = False) -> None:
+        """One less session to wait for: it needs no record, perhaps since it `has_it` without one.
+
+        Then nobody else is to get it from the queue when those end that do need one.
+        """
+        self.was_acknowledged |= has_it
         self._expected -= 1
         if self._expected == 0 and self.ledger is not None:
             assert self.stanza is not None

@@ -294,7 +294,7 @@ class Management:
             place = OutboundNumber(stream.sm_id, stream.outgoing.epoch, position)
             parcel.place(stream.ledger, place, self.slot.mailbox)
         elif parcel is not None:
-            parcel.decline()
+            parcel.decline(has_it=True)
         self._check_bounds(stream)
 
     def _check_bounds(self, stream: ManagedStream) -> None:

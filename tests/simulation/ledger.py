@@ -19,6 +19,7 @@ class Copy(NamedTuple):
         player: The full address of the client.
         session: Which of its sessions, the first being 1; resumption does not make another.
         is_delayed: Whether it says that it had to wait for somebody to be available.
+        is_counted: Whether the client's stream was managed by then, so that the server could know of it.
     """
 
     at: float
@@ -26,6 +27,7 @@ class Copy(NamedTuple):
     player: str
     session: int
     is_delayed: bool = False
+    is_counted: bool = True
 
 
 @final
@@ -140,14 +142,23 @@ class Ledger:
         self.messages[message.id] = message
         self.counts["messages sent"] += 1
 
-    def arrived(self, id_: str, player: str, session: int, at: float, *, is_delayed: bool = False) -> None:
+    def arrived(
+        self,
+        id_: str,
+        player: str,
+        session: int,
+        at: float,
+        *,
+        is_delayed: bool = False,
+        is_counted: bool = True,
+    ) -> None:
         """A client got a message."""
         message = self.messages.get(id_)
         if message is None:
             self.faults.append(f"{player} got a message {id_} that nobody sent")
             return
         self._order += 1
-        message.copies.append(Copy(at, self._order, player, session, is_delayed))
+        message.copies.append(Copy(at, self._order, player, session, is_delayed, is_counted))
         self.counts["messages delivered"] += 1
 
     def bounced(self, id_: str, player: str) -> None:

@@ -360,7 +360,16 @@ class Player:
             )
         else:
             is_delayed = b"<delay xmlns='urn:xmpp:delay'" in stanza.data
-            self._ledger.arrived(id_, self.name, self.stream.session, self._agenda.now, is_delayed=is_delayed)
+            stream = self.stream
+            is_counted = stream.management is not None and stream.management.is_enabled
+            self._ledger.arrived(
+                id_,
+                self.name,
+                stream.session,
+                self._agenda.now,
+                is_delayed=is_delayed,
+                is_counted=is_counted,
+            )
 
     def _heard_presence(self, stanza: Stanza) -> None:
         sender = stanza.sender or self.jid.bare_jid

@@ -151,14 +151,14 @@ def _may_come_again(ledger: Ledger, before: Copy, after: Copy) -> bool:
     What an ended session had acknowledged is known to the process that served it, and to nobody else as long
     as the message is owed to another session, or its sender's counter has not passed it.
     """
+    crashed = any(before.at <= crash <= after.at for crash in ledger.crashes)
     if before.session == after.session:
-        return False
+        return crashed and not before.is_counted  # it had no record that could tell the next process
     ends = [
         end
         for end in ledger.ends[before.player.partition("/")[0]]
         if end.player == before.player and end.session == before.session
     ]
-    crashed = any(before.at <= crash <= after.at for crash in ledger.crashes)
     return any(crashed or not end.is_orderly for end in ends)
 
 

@@ -118,6 +118,16 @@ class Parcel:
         assert self.seq is None, "its place has been told to the log"
         self.outbound = (*(each for each in self.outbound if each.session != place.session), place)
 
+    def join(self) -> None:
+        """A session keeps it without a place in the record; if there is to be one, it is owed to that as well."""
+        self.outstanding += 1
+        self.decline()
+
+    def taken(self) -> None:
+        """A client that acknowledges nothing got it: should the others not, it is not lost."""
+        self.was_acknowledged = True
+        self.decline()
+
     def decline(self) -> None:
         """One less session to wait for."""
         self._expected -= 1

@@ -118,12 +118,18 @@ class Parcel:
         assert self.seq is None, "its place has been told to the log"
         self.outbound = (*(each for each in self.outbound if each.session != place.session), place)
 
-    def decline(self, *, has_it: bool = False) -> None:
-        """One less session to wait for: it needs no record, perhaps since it `has_it` without one.
+    def join(self) -> None:
+        """A session keeps it without a place in the record; if there is to be one, it is owed to that as well."""
+        self.outstanding += 1
+        self.decline()
 
-        Then nobody else is to get it from the queue when those end that do need one.
-        """
-        self.was_acknowledged |= has_it
+    def taken(self) -> None:
+        """A client that acknowledges nothing got it: should the others not, it is not lost."""
+        self.was_acknowledged = True
+        self.decline()
+
+    def decline(self) -> None:
+        """One less session to wait for."""
         self._expected -= 1
         if self._expected == 0 and self.ledger is not None:
             assert self.stanza is not None

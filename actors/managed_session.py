@@ -294,7 +294,8 @@ class Management:
             place = OutboundNumber(stream.sm_id, stream.outgoing.epoch, position)
             parcel.place(stream.ledger, place, self.slot.mailbox)
         elif parcel is not None:
-            parcel.decline(has_it=True)
+            entry.common = parcel
+            parcel.join()
         self._check_bounds(stream)
 
     def _check_bounds(self, stream: ManagedStream) -> None:
@@ -348,10 +349,12 @@ class Management:
     def let_go(self, stream: ManagedStream, handled: Sequence[Entry]) -> None:
         """The client has these."""
         for entry in handled:
-            if entry.gate is not None:
-                if not entry.gate.outbound and entry.gate.seq is not None:
-                    stream.handled.append(entry.gate.seq)
-                stream.ledger.acknowledged(entry.gate)
+            parcel = entry.gate or entry.common
+            if parcel is not None:
+                has_place = entry.gate is not None and bool(parcel.outbound)
+                if not has_place and parcel.seq is not None:
+                    stream.handled.append(parcel.seq)
+                stream.ledger.acknowledged(parcel)
             if entry.roster_version is not None:
                 self.state.roster_version = entry.roster_version
             if entry.stanza.kind is StanzaKind.IQ:

@@ -232,12 +232,13 @@ class Session(Actor[SessionMessage, SessionEffect]):
         if state.stream is not None:
             self._management.deliver(state.stream, effect)
         else:
-            is_written = state.outlet.append_stanza(effect.stanza)
-            if effect.parcel is not None:
-                effect.parcel.decline(has_it=is_written)
-            if not is_written:
-                state.undelivered.append(effect._replace(parcel=None))
+            if not state.outlet.append_stanza(effect.stanza):
+                if effect.parcel is not None:
+                    effect.parcel.decline()
+                state.undelivered.append(effect._replace(parcel=None))  # which has been told
                 return  # somebody else will deal with it
+            if effect.parcel is not None:
+                effect.parcel.taken()
             self._server.fates.note(MessageFate.DELIVERED, effect.stanza, state.jid)
         if receipt is not None:
             receipt.release()

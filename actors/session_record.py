@@ -51,4 +51,6 @@ def _queue_entry(entry: Entry) -> QueueEntry:
     """By its number in the log, if it is there or on its way there; else as it is."""
     if entry.gate is not None and entry.gate.seq is not None:
         return QueueEntry(seq=entry.gate.seq)
+    if entry.common is not None and entry.common.is_committed:
+        return QueueEntry(seq=entry.common.seq)
     return QueueEntry(data=entry.stanza.data)

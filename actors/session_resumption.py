@@ -253,9 +253,12 @@ def _give_back_one(
 ) -> None:
     """A logged message is in the log, from where another resource gets it."""
     stanza = entry.stanza
-    if entry.gate is not None:
-        stream.ledger.given_up(entry.gate)
-    elif stanza.kind is StanzaKind.IQ:
+    parcel = entry.gate or entry.common
+    if parcel is not None:
+        stream.ledger.given_up(parcel)
+    if parcel is not None and parcel.ledger is not None:
+        return
+    if stanza.kind is StanzaKind.IQ:
         if stanza.type in _REQUEST_TYPES:
             routing.send_back(server, stanza, _GONE)
     elif not (entry.is_shared and has_others(stanza)):

@@ -26,16 +26,18 @@ class Entry:
     Attributes:
         stanza: What is written.
         gate: Its parcel, where it has a record in the log; not before that is committed is it written.
+        common: The parcel of the copies for other resources, where this one has no place in it.
         is_shared: Whether other resources of the user got it as well.
         roster_version: What the client knows of the roster once it has this.
     """
 
-    __slots__ = ("gate", "is_shared", "roster_version", "size", "stanza")
+    __slots__ = ("common", "gate", "is_shared", "roster_version", "size", "stanza")
 
     def __init__(self, stanza: Stanza, gate: Parcel | None = None, *, is_shared: bool = False) -> None:
         self.stanza = stanza
         self.size = len(stanza.data)
         self.gate = gate
+        self.common: Parcel | None = None
         self.is_shared = is_shared
         self.roster_version: int | None = None
 

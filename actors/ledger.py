@@ -119,7 +119,7 @@ class Parcel:
         self.outbound = (*(each for each in self.outbound if each.session != place.session), place)
 
     def join(self) -> None:
-        """A session keeps it without a place in the record; if there is to be one, it is owed to that as well."""
+        """A session keeps it without a place in the record; if there is one, it is owed to it as well."""
         self.outstanding += 1
         self.decline()
 

@@ -84,7 +84,7 @@ class MemoryStore:
             case Fault.LOST_REQUEST:
                 pass
             case Fault.LOST_HALFWAY:
-                for _place, write in places[::2]:
+                for _place, write in places[: (len(places) + 1) // 2]:
                     self._carry_out(write)
             case Fault.LOST_ANSWER:
                 for _place, write in places:

@@ -14,7 +14,9 @@ class Fault(Enum):
 
     AWAY = "away"  # nothing was attempted, and the caller is told so
     LOST_REQUEST = "lost request"  # nothing took effect, but the caller cannot know
-    LOST_HALFWAY = "lost halfway"  # every other write took effect, and the caller cannot know which
+    LOST_HALFWAY = (
+        "lost halfway"  # the first writes took effect, in order as servers do it, and nobody knows how many
+    )
     LOST_ANSWER = "lost answer"  # all of it took effect, but the caller cannot know
 
 

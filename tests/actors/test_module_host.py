@@ -70,10 +70,11 @@ def house_with(*modules: Module, **fields: Any) -> House:
 
 async def fault_of(*modules: Module) -> str:
     """Why a server with these modules does not start."""
-    with pytest.raises(ModuleFaultError) as caught:
+    with pytest.RaisesGroup(ModuleFaultError) as caught:
         async with House(modules=modules).open():
             pass
-    return str(caught.value)
+    (fault,) = caught.value.exceptions
+    return str(fault)
 
 
 @pytest.mark.parametrize("kind", [DomainIq, StrangerIq])

@@ -6,7 +6,7 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from actors.session_messages import SessionSaved
+from actors.session_messages import HibernationOver, SessionSaved
 from protocols.jid import parse_jid
 from store.memory.driver import MemoryStore
 from store.memory.faults import Fault
@@ -226,3 +226,27 @@ async def test_crash_offline_messages_handed_over_come_back_in_their_places(
     async with after(store).open() as later:
         await juliet.resume(later, 2)
         assert await juliet.texts() == ["2", "3"]
+
+
+@pytest.mark.parametrize("has_read", [True, False])
+async def test_crash_when_messages_of_an_ended_session_had_gone_to_another_resource(
+    autojump_clock: MockClock, has_read: bool
+) -> None:
+    """It has them, or gets them; once."""
+    async with friends().open() as house:
+        romeo, balcony = await couple(house)
+        window = await appear(house, WINDOW)
+        balcony.hang_up()
+        romeo.send(chat(BALCONY, "1") + chat(BALCONY, "2"))
+        await house.settle()
+        house.session_of(balcony.client.jid).ref.tell(HibernationOver())
+        before = window.handled
+        assert await window.texts() == ["1", "2"]
+        store = died(house, romeo, window)
+    async with after(store).open() as later:
+        await window.resume(later, None if has_read else before)
+        assert await window.texts() == ([] if has_read else ["1", "2"])
+        window.acknowledge()
+        await romeo.resume(later)
+        await trio.sleep(60)
+        assert kept(later) == []

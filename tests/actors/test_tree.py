@@ -176,7 +176,7 @@ async def test_tree_listens_on_every_address_by_its_name(monkeypatch: pytest.Mon
             await trio.open_tcp_stream(address.host, address.port)
 
 
-def test_tree_links_to_the_database_that_the_settings_name(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_tree_links_to_the_database_that_the_settings_name(monkeypatch: pytest.MonkeyPatch) -> None:
     stage = Stage(monkeypatch, ONE_WAY)
     assert stage.database == {"uri": "mongodb://stage", "journaled": False, "say": print}
 

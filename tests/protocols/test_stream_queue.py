@@ -98,12 +98,31 @@ def test_outgoing_rewound_is_written_again_in_order() -> None:
     outgoing = filled("a", "b", "c", "d", written=3)
     outgoing.acknowledge(1)
     outgoing.rewind()
-    with pytest.raises(AcknowledgedTooMuchError):
-        outgoing.acknowledge(2)
     written = [outgoing.next() for _ in range(3)]
     assert written == [Entry("b"), Entry("c"), Entry("d")]
     assert names(outgoing.acknowledge(4)) == "bcd"
     assert outgoing.bytes == 0
+
+
+def test_outgoing_rewound_may_have_reached_the_peer_as_far_as_it_was_written() -> None:
+    """Over the connection before; and no further."""
+    outgoing = filled("a", "b", "c", "d", written=3)
+    outgoing.rewind()
+    with pytest.raises(AcknowledgedTooMuchError) as caught:
+        outgoing.acknowledge(4)
+    assert caught.value.sent == 3
+    assert outgoing.next() == Entry("a")
+    assert names(outgoing.acknowledge(3)) == "abc"
+    assert (names(outgoing.entries()), outgoing.bytes, outgoing.next()) == ("d", 10, Entry("d"))
+
+
+def test_outgoing_taken_back_was_never_there() -> None:
+    outgoing = filled("a", written=1)
+    entry = Entry("b", 15)
+    outgoing.append(entry)
+    outgoing.remove(entry)
+    assert (names(outgoing.entries()), outgoing.bytes, outgoing.next()) == ("a", 10, None)
+    assert outgoing.append(Entry("c")) == 2
 
 
 def test_outgoing_positions_count_from_the_latest_mark() -> None:

@@ -384,6 +384,27 @@ async def test_crash_presence_and_roster_are_told_anew(autojump_clock: MockClock
         assert romeo_again.is_open
 
 
+async def test_crash_client_learns_which_resources_it_has_ended_without_a_word(
+    autojump_clock: MockClock,
+) -> None:
+    async with friends().open() as house:
+        romeo, juliet = await couple(house)
+        await house.appear(f"{ROMEO}/hall")
+        await house.appear(WINDOW)
+        await juliet.hears()
+        juliet.acknowledge()
+        await juliet.nonzas()
+        store = died(house, romeo, juliet)
+    async with after(store).open() as later:
+        await juliet.resume(later)
+        own, all_of_romeo = (
+            said(f"<presence type='unavailable' from='{jid}' to='{BALCONY}'></presence>")[0]
+            for jid in (JULIET, ROMEO)
+        )
+        back = said(f"<presence from='{ORCHARD}' to='{BALCONY}'></presence>")[0]
+        assert await juliet.hears() == [own, all_of_romeo, back]
+
+
 async def test_crash_one_error_for_each_request_without_an_answer(autojump_clock: MockClock) -> None:
     async with friends().open() as house:
         romeo, juliet = await couple(house)

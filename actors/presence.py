@@ -268,7 +268,7 @@ class Presence(Actor[PresenceMessage, PresenceEffect]):
         if message.roster_version is not None:
             effects.append(TellRoster(resource, message.roster_version))
         if own.presence is not None:
-            effects += rules.see_anew(state, resource, own, message.jid)
+            effects += rules.see_again(state, resource, own, message.jid)
             if own.priority >= 0 and state.user is not None:
                 effects += await self._server.modules.run_available(state, state.user, resource)
         return effects

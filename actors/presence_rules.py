@@ -37,6 +37,9 @@ PRIORITY_MOST: Final = 127
 STATUS_CHARACTERS_MAX: Final = 1_023
 """Of the last status that is remembered; longer than any screen."""
 
+ANEW: Final = "anew"
+"""The id of a probe whose sender may believe in resources that have gone, and nobody knows of any more."""
+
 _PRIORITY: Final = "{jabber:client}priority"
 _STATUS: Final = "{jabber:client}status"
 
@@ -116,20 +119,39 @@ def become_available(
     return effects
 
 
-def see_anew(state: PresenceState, resource: str, own: OwnResource, jid: JID) -> list[PresenceEffect]:
-    """Show a resource the presence of everybody that it may see, and who asks to see the user's."""
+def see_anew(
+    state: PresenceState, resource: str, own: OwnResource, jid: JID, id: str | None = None
+) -> list[PresenceEffect]:
+    """Show a resource the presence of everybody that it may see, and who asks to see the user's.
+
+    The id is that of its probes.
+    """
     effects: list[PresenceEffect] = [
         SendToSession(own.session, _announced(other.presence, state.jid))
         for name, other in state.resources.items()
         if other.presence is not None and name != resource
     ]
     if state.user is not None:
-        effects += [Send(probe(jid, contact)) for contact in subscribed_to(state.user)]
+        effects += [Send(probe(jid, contact, id)) for contact in subscribed_to(state.user)]
         effects += [
             SendToSession(own.session, kept_request(request.jid, state.jid, request.stanza))
             for request in state.user.requests
         ]
     return effects
+
+
+def see_again(state: PresenceState, resource: str, own: OwnResource, jid: JID) -> list[PresenceEffect]:
+    """The same for one that goes on after a crash of everything: before that it forgets what it knew.
+
+    Otherwise it would go on to believe in resources that the crash has ended without a word.
+    """
+    forget = SendToSession(own.session, nobody_there(state.jid, jid))
+    return [forget, *see_anew(state, resource, own, jid, ANEW)]
+
+
+def nobody_there(jid: JID, to: JID) -> Stanza:
+    """That a user has no available resource, from the bare address as in the answer to a probe (§4.3.2)."""
+    return build_presence(to=to, sender=jid, type="unavailable")
 
 
 def update_presence(
@@ -200,13 +222,13 @@ def kept_request(contact: str, user: JID, stanza: bytes) -> Stanza:
     return Stanza(StanzaKind.PRESENCE, user, parse_jid(contact), "subscribe", None, None, stanza)
 
 
-def probe(sender: JID, contact: JID) -> Stanza:
+def probe(sender: JID, contact: JID, id: str | None = None) -> Stanza:
     """Ask for a contact's presence (§4.3.1).
 
     From the full address, so that the answers go to the one resource that lacks them; such a probe never
     leaves this server.
     """
-    return build_presence(to=contact, sender=sender, type="probe")
+    return build_presence(to=contact, sender=sender, type="probe", id=id)
 
 
 def answer_probe(state: PresenceState, stanza: Stanza) -> list[PresenceEffect]:
@@ -217,7 +239,8 @@ def answer_probe(state: PresenceState, stanza: Stanza) -> list[PresenceEffect]:
         return [Send(build_presence(to=asker.bare_jid, sender=state.jid, type="unsubscribed"))]
     if state.user is not None and not any(own.presence for own in state.resources.values()):
         return [Send(last_presence(state.user, state.jid, asker))]
-    return current_presence(state, asker)
+    forget = [Send(nobody_there(state.jid, asker))] if stanza.id == ANEW else []
+    return [*forget, *current_presence(state, asker)]
 
 
 def last_presence(user: User, jid: JID, to: JID) -> Stanza:

@@ -371,3 +371,24 @@ async def test_crash_database_away_behind_the_resumption_presence_is_told_as_soo
         faults.clear()
         await trio.sleep(5)
         assert said(f"<presence from='{ORCHARD}' to='{BALCONY}'></presence>")[0] in await juliet.hears()
+
+
+async def test_crash_client_learns_which_resources_it_has_ended_without_a_word(
+    autojump_clock: MockClock,
+) -> None:
+    async with friends().open() as house:
+        romeo, juliet = await couple(house)
+        await house.appear(f"{ROMEO}/hall")
+        await house.appear(WINDOW)
+        await juliet.hears()
+        juliet.acknowledge()
+        await juliet.nonzas()
+        store = died(house, romeo, juliet)
+    async with after(store).open() as later:
+        await juliet.resume(later)
+        own, all_of_romeo = (
+            said(f"<presence type='unavailable' from='{jid}' to='{BALCONY}'></presence>")[0]
+            for jid in (JULIET, ROMEO)
+        )
+        back = said(f"<presence from='{ORCHARD}' to='{BALCONY}'></presence>")[0]
+        assert await juliet.hears() == [own, all_of_romeo, back]

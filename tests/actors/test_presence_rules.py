@@ -208,6 +208,27 @@ def test_answer_probe_tells_subscribers_of_every_available_resource() -> None:
     ]
 
 
+def test_answer_probe_anew_takes_back_whatever_was_told_before() -> None:
+    state = make_state({"here": 0}, ITEMS)
+    asked = presence(f"<presence from='both@x/r' to='{ROMEO}' type='probe' id='{rules.ANEW}'/>")
+    assert in_words(rules.answer_probe(state, asked)) == [
+        "send unavailable romeo@localhost -> both@x/r",
+        "send available romeo@localhost/here -> both@x/r",
+    ]
+
+
+def test_see_again_forgets_the_other_resources_and_asks_contacts_anew() -> None:
+    state = make_state({"here": 0, "there": 0}, ITEMS)
+    effects = rules.see_again(state, "here", state.resources["here"], HERE.sender or ROMEO)
+    assert in_words(effects) == [
+        "give here: unavailable romeo@localhost -> romeo@localhost/here",
+        "give here: available romeo@localhost/there -> romeo@localhost",
+        "send probe romeo@localhost/here -> to@x",
+        "send probe romeo@localhost/here -> both@x",
+    ]
+    assert {each.stanza.id for each in effects if isinstance(each, Send)} == {rules.ANEW}
+
+
 @pytest.mark.parametrize("asker", ["to@x/r", "stranger@x/r"])
 def test_answer_probe_tells_others_that_they_are_not_subscribed(asker: str) -> None:
     assert probe(asker) == [f"send unsubscribed romeo@localhost -> {asker.partition('/')[0]}"]

@@ -5,6 +5,7 @@ What it does is drawn from the seed; what happens to its connection is done to i
 
 from __future__ import annotations
 
+from collections import deque
 from enum import Enum, auto
 from typing import TYPE_CHECKING, final
 from xml.etree import ElementTree
@@ -92,7 +93,9 @@ class Player:
         self._agenda = troupe.agenda
         self._random = troupe.random
         self._ledger = troupe.ledger
-        self._appears_with: str | None = None  # what it knew before that presence is obsolete
+        self._said: deque[tuple[str, str | None]] = deque()  # presence without an echo: its id, its status
+        self._last_said = ""  # the id of the last one
+        self._is_absent = True  # as far as the server has dealt with that: what is known is obsolete then
         self._presence_number = 0  # of the stanza that said its presence
         self._shown: str | None = None  # what the server last showed it of its own presence
         self._went_at = 0.0
@@ -153,6 +156,8 @@ class Player:
     def began(self) -> None:
         """See `Role`."""
         self._was_ready = True
+        self._said.clear()
+        self._is_absent = True
         self.known.clear()
         self.roster = None
         self.status = None
@@ -162,7 +167,7 @@ class Player:
     def resumed(self) -> None:
         """See `Role`: the server tells anew what it cannot know that we know."""
         self._was_ready = True
-        self._appears_with = None
+        self._is_absent = False
 
     def lost(self, unconfirmed: list[Said]) -> None:
         """See `Role`: what was not confirmed is said again as soon as the new session begins."""
@@ -300,24 +305,23 @@ class Player:
         self._ask("", f"<query xmlns='{ROSTER}'>{item}</query>", "set")
 
     def _say_presence(self) -> None:
-        appears = self.status is None
         self.status = f"status {self._troupe.next_number()}"
-        if appears:
-            self._appears_with = self.status
         self.priority = self._random.choice([0, 0, 1])
-        self._changed()
-        self.stream.say(
-            f"<presence><status>{self.status}</status><priority>{self.priority}</priority></presence>"
-        )
+        content = f"<status>{self.status}</status><priority>{self.priority}</priority>"
+        self._say_own("", content)
         management = self.stream.management
         self._presence_number = 0 if management is None else management.sent
+
+    def _say_own(self, kind: str, content: str) -> None:
+        self._changed()
+        self._last_said = f"p{self._troupe.next_number()}"
+        self._said.append((self._last_said, self.status))
+        self.stream.say(f"<presence{kind} id='{self._last_said}'>{content}</presence>")
 
     def _be_unavailable(self) -> None:
         if self.status is None:
             return
-        self.status = None
-        self._changed()
-        self.stream.say("<presence type='unavailable'/>")
+        self._say_unavailable()
         session = self.stream.session
 
         def return_() -> None:
@@ -374,7 +378,8 @@ class Player:
     def _heard_presence(self, stanza: Stanza) -> None:
         sender = stanza.sender or self.jid.bare_jid
         if stanza.type == "error":
-            self._agenda.after(RECONNECT_SECONDS_MAX, self._repeat_presence)
+            if sender.bare == self.jid.bare:
+                self._was_refused(stanza.id or "")
         elif stanza.type not in {"", "unavailable"}:
             self._ledger.faults.append(f"{self.name} did not expect {stanza.data.decode()}")
         elif sender.full == self.name:
@@ -390,19 +395,37 @@ class Player:
     def _heard_own(self, status: str) -> None:
         """What is behind this is current, whatever was still on its way when it was said."""
         self._shown = status
-        if status == self._appears_with:
+        self._dealt_with(lambda said: said[1] == status)
+        if self._is_absent:
             self.known.clear()
-            self._appears_with = None
+            self._is_absent = False
 
-    def _repeat_presence(self) -> None:
-        """It was refused: the server could not read the account just then."""
-        if not self.is_ready:
+    def _dealt_with(self, is_it: Callable[[tuple[str, str | None]], bool]) -> None:
+        """The server has got so far in what we said of ourselves; that itself is not looked at."""
+        if any(is_it(said) for said in self._said):
+            while not is_it(said := self._said.popleft()):
+                self._is_absent = self._is_absent or said[1] is None
+
+    def _was_refused(self, id_: str) -> None:
+        """The server could not read the account just then."""
+        self._dealt_with(lambda said: said[0] == id_)
+        self._agenda.after(RECONNECT_SECONDS_MAX, lambda: self._repeat_presence(id_))
+
+    def _repeat_presence(self, id_: str) -> None:
+        """Say again what was refused, unless something else has been said meanwhile."""
+        if id_ != self._last_said:
             return
-        if self.status is None:
-            self.stream.say("<presence type='unavailable'/>")
+        if not self.is_ready:
+            if self.stream.has_session:
+                self._agenda.after(RECONNECT_SECONDS_MAX, lambda: self._repeat_presence(id_))
+        elif self.status is None:
+            self._say_unavailable()
         else:
-            self.status = None
             self._say_presence()
+
+    def _say_unavailable(self) -> None:
+        self.status = None
+        self._say_own(" type='unavailable'", "")
 
     @property
     def is_settled(self) -> bool:

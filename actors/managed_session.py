@@ -228,18 +228,25 @@ class Management:
                 del stream.requests[next(iter(stream.requests))]
 
     def _enable(self, effect: EnableStream) -> None:
+        """Manage the stream; the client learns of that when there is a document to resume its session from.
+
+        Nothing else is written until then, since a client counts from there on.
+        """
         server, state, resume_seconds = self.server, self.state, effect.resume_seconds
         is_journaled = server.is_journaled
         ledger = server.ledger_of(state.jid)
         sm_id = server.world.new_token()
         stream = state.stream = ManagedStream(sm_id, ledger, resume_seconds, is_journaled=is_journaled)
         server.streams.add(sm_id, state.jid, self.slot.ref)
-        if resume_seconds:
-            self.write(enabled(sm_id, int(resume_seconds)))
-        else:
-            self.write(enabled(None, None))
         if is_journaled:
             self.save(stream)
+        else:
+            self._confirm(stream)
+
+    def _confirm(self, stream: ManagedStream) -> None:
+        """Tell the client that its stream is managed; stanzas count for it from behind that on."""
+        seconds = stream.resume_seconds
+        self.write(enabled(stream.sm_id, int(seconds)) if seconds else enabled(None, None))
 
     # -- acknowledging to the client
 
@@ -250,6 +257,12 @@ class Management:
         self._tell(stream)
 
     def _tell(self, stream: ManagedStream) -> None:
+        if not stream.is_saved:
+            stream.wants_ack, stream.told = (
+                True,
+                -1,
+            )  # it is told behind the confirmation, however little it is
+            return
         stream.told = stream.h
         self.write(ack(stream.told))
         stream.wants_ack = stream.told < stream.incoming.received
@@ -306,7 +319,7 @@ class Management:
     def flush(self, stream: ManagedStream) -> None:
         """Write what may be written, and ask for an acknowledgement now and then."""
         outgoing, outlet = stream.outgoing, self.state.outlet
-        if stream.is_hibernating:
+        if stream.is_hibernating or not stream.is_saved:
             return
         entry = outgoing.next()
         while entry is not None:
@@ -438,7 +451,9 @@ class Management:
         assert stream is not None
         stream.saving = False
         if message.is_journaled:
-            stream.is_saved = True
+            if not stream.is_saved:
+                stream.is_saved = True
+                self._confirm(stream)
             stream.incoming.journaled(message.counter)
             if message.epoch == stream.outgoing.epoch:
                 opening, stream.opening = stream.opening, []

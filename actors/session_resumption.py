@@ -60,7 +60,7 @@ class Resumption(Management):
     def hibernate(self) -> bool:
         """The connection is gone; false if there is nothing to wait for, so that the session is to end."""
         state, stream = self.state, self.state.stream
-        if stream is None or not stream.resume_seconds or state.must_end:
+        if stream is None or not stream.resume_seconds or state.must_end or not stream.is_saved:
             return False
         if not stream.is_hibernating:
             stream.hibernated_ms = self.server.world.now_ms()
@@ -96,7 +96,7 @@ class Resumption(Management):
     def leave(self) -> None:
         """The server stops: keep the session in the database, exactly as it is."""
         stream = self.state.stream
-        if stream is None or not stream.resume_seconds or self.state.must_end:
+        if stream is None or not stream.resume_seconds or self.state.must_end or not stream.is_saved:
             return
         stream.is_left = True
         if stream.hibernated_ms is None:

@@ -157,17 +157,18 @@ async def test_acknowledged_without_having_asked_is_nothing(autojump_clock: Mock
 
 
 async def test_acknowledged_never_before_the_session_itself_is_stored(autojump_clock: MockClock) -> None:
-    """A client that was told more than nothing could not get it back."""
+    """Nor is it confirmed that there is one: a client that was told so could not get it back."""
     async with House().open() as house:
         await managed(house, BALCONY)
         romeo = ManagedClient(house, await house.log_in(ORCHARD))
         with slow(house):
-            await romeo.enable()
-            romeo.send("<presence/>")
+            romeo.send("<enable xmlns='urn:xmpp:sm:3' resume='true'/><presence/>")
             romeo.ask()
-            assert (await romeo.acks(), house.store.session_records([romeo.sm_id or ""])) == ([0], [])
+            assert (await romeo.hears(), await romeo.nonzas(), house.store.sessions()[1:]) == ([], [], [])
             await trio.sleep(10)
-        assert (await romeo.acks())[-1] == 1
+        confirmed, *told = await romeo.nonzas()
+        assert (confirmed.tag, [each.get("h") for each in told][:2]) == ("{urn:xmpp:sm:3}enabled", ["0", "1"])
+        romeo.sm_id = confirmed.get("id")
         (record,) = house.store.session_records([romeo.sm_id or ""])
         assert record.received == 1
 

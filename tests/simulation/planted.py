@@ -11,6 +11,8 @@ from actors.ledger import Parcel
 from actors.session import Session
 from actors.session_state import ManagedStream
 from protocols import stream_queue
+from tests.simulation import disasters
+from tests.simulation.disasters import Disaster
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -45,14 +47,15 @@ def acknowledge_early() -> Iterator[None]:
 
 @contextmanager
 def deliver_early() -> Iterator[None]:
-    """A message goes to its recipient's client before it is committed."""
+    """A message goes to its recipient's client before it is committed; much crashes over a slow store."""
     place = Parcel.place
+    stormy = {**disasters.WEIGHTS, Disaster.CRASH: 20, Disaster.STORE_SLOW: 20}
 
     def hasty(self: Parcel, *arguments: Any) -> None:
         place(self, *arguments)
         self.open()
 
-    with patch.object(Parcel, "place", hasty):
+    with patch.object(Parcel, "place", hasty), patch.object(disasters, "WEIGHTS", stormy):
         yield
 
 

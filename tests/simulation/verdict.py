@@ -166,7 +166,7 @@ def _may_come_again(ledger: Ledger, before: Copy, after: Copy) -> bool:
 def _was_said_again(ledger: Ledger, message: Message, before: Copy, after: Copy) -> bool:
     """Whether it was handed over before the client's stream was managed, so that a crash forgot that.
 
-    Then a sender who was not told rightly says it again, and another resource of the account may have left it.
+    Then a sender who was not told rightly says it again, and another resource may have left it behind.
     """
     return not before.is_counted and any(
         before.at <= crash <= after.at

@@ -118,8 +118,9 @@ class Parcel:
         assert self.seq is None, "its place has been told to the log"
         self.outbound = (*(each for each in self.outbound if each.session != place.session), place)
 
-    def join(self) -> None:
-        """A session keeps it without a place in the record; if there is one, it is owed to it as well."""
+    def join(self, place: OutboundNumber) -> None:
+        """A session writes it at once, record or not; if there is to be one, it is owed that as well."""
+        self.outbound = (*self.outbound, place)
         self.outstanding += 1
         self.decline()
 

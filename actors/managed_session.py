@@ -302,13 +302,13 @@ class Management:
         position = stream.outgoing.append(entry)
         if stream.requests and stanza.kind is StanzaKind.IQ:
             self._note_answer(stream, stanza, stream.outgoing.origin + position)
+        place = OutboundNumber(stream.sm_id, stream.outgoing.epoch, position)
         if is_logged:
             entry.gate = parcel = parcel or Parcel(stanza, 1)
-            place = OutboundNumber(stream.sm_id, stream.outgoing.epoch, position)
             parcel.place(stream.ledger, place, self.slot.mailbox)
         elif parcel is not None:
             entry.common = parcel
-            parcel.join()
+            parcel.join(place)
         self._check_bounds(stream)
 
     def _check_bounds(self, stream: ManagedStream) -> None:
@@ -364,8 +364,7 @@ class Management:
         for entry in handled:
             parcel = entry.gate or entry.common
             if parcel is not None:
-                has_place = entry.gate is not None and bool(parcel.outbound)
-                if not has_place and parcel.seq is not None:
+                if not parcel.outbound and parcel.seq is not None:
                     stream.handled.append(parcel.seq)
                 stream.ledger.acknowledged(parcel)
             if entry.roster_version is not None:

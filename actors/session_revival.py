@@ -82,7 +82,10 @@ def _owed(
         if queued.data is not None:
             yield Entry(read_stored(queued.data, names)), number
         elif queued.seq is not None and queued.seq in pending:
-            yield _logged_entry(pending[queued.seq], ledger, names), number
+            each = pending[queued.seq]
+            has_place = any(place.session == record.sm_id for place in each.outbound)
+            entry = _logged_entry(each, ledger, names)
+            yield entry if has_place else _late(entry, each), number
     origin = record.base + len(record.entries)
     places = [
         (place.epoch, place.number, each)
@@ -153,6 +156,12 @@ def _acknowledged_before(record: LogRecord, ledger: Ledger) -> None:
 
 def _logged_entry(record: LogRecord, ledger: Ledger, names: NameBudget) -> Entry:
     return Entry(read_stored(record.data, names), _parcel(record, ledger))
+
+
+def _late(entry: Entry, record: LogRecord) -> Entry:
+    """From the offline queue: its client is told when it was said, as it would have been before."""
+    domain = parse_jid(record.owner).domainpart
+    return Entry(with_delay(entry.stanza, domain, timestamp(record.at_ms)), entry.gate)
 
 
 def _parcel(record: LogRecord, ledger: Ledger) -> Parcel:

@@ -26,7 +26,7 @@ class Entry:
     Attributes:
         stanza: What is written.
         gate: Its parcel, where it has a record in the log; not before that is committed is it written.
-        common: The parcel of the copies for other resources, where this one has no place in it.
+        common: Its parcel, where it need not wait for that: other resources are to have a record, if any.
         is_shared: Whether other resources of the user got it as well.
         roster_version: What the client knows of the roster once it has this.
     """

@@ -37,11 +37,6 @@ def friends(durability: Durability = Durability.JOURNALED, **limits: Any) -> Hou
     return house
 
 
-def texts(stanzas: list[str]) -> list[str]:
-    """The bodies of what was heard."""
-    return [body for each in stanzas for body in re.findall("<body>(.*?)</body>", each)]
-
-
 # -- hibernation and resumption
 
 
@@ -323,77 +318,6 @@ async def test_give_back_both_end_and_the_next_gets_it_once(autojump_clock: Mock
         later = await managed(house, f"{JULIET}/later")
         later.send("<presence/>")
         assert await later.texts() == ["to both"]
-
-
-@BOTH
-@pytest.mark.parametrize("is_managed", [False, True])
-async def test_give_back_what_the_other_resource_got_without_a_record_does_not_come_again(
-    autojump_clock: MockClock, durability: Durability, is_managed: bool
-) -> None:
-    """Its sender is owed nothing, so that only the resource without a connection is given a record."""
-    async with friends(durability).open() as house:
-        balcony, romeo = await appear(house, BALCONY), await house.appear(ORCHARD)
-        window = await appear(house, WINDOW) if is_managed else None
-        other = await house.appear(WINDOW) if window is None else window.client
-        balcony.hang_up()
-        romeo.send(chat(JULIET, "to both"))
-        assert texts(await other.hears()) == ["to both"]
-        house.session_of(balcony.client.jid).ref.tell(HibernationOver())
-        await trio.sleep(20)
-        assert texts(await other.hears()) == []
-        if window is not None:
-            assert kept(house) == ([] if durability is Durability.MEMORY else ["to both"]), (
-                "it may yet be lost"
-            )
-            window.acknowledge()
-            await trio.sleep(20)
-        assert kept(house) == []
-
-
-@BOTH
-async def test_give_back_what_two_had_of_one_record_is_for_the_next_once(
-    autojump_clock: MockClock, durability: Durability
-) -> None:
-    async with friends(durability).open() as house:
-        balcony, romeo = await appear(house, BALCONY), await house.appear(ORCHARD)
-        window = await appear(house, WINDOW)
-        balcony.hang_up()
-        romeo.send(chat(JULIET, "to both"))
-        assert await window.texts() == ["to both"]
-        window.hang_up()
-        for client in (balcony, window):
-            house.session_of(client.client.jid).ref.tell(HibernationOver())
-            await trio.sleep(20)
-        assert kept(house) == ["to both"]
-        later = await managed(house, f"{JULIET}/later")
-        later.send("<presence/>")
-        assert await later.texts() == ["to both"]
-
-
-@pytest.mark.parametrize("has_acknowledged", [False, True])
-async def test_give_back_after_a_restart_what_two_had_of_one_record_does_not_come_again(
-    autojump_clock: MockClock, has_acknowledged: bool
-) -> None:
-    async with friends().open() as house:
-        balcony, romeo = await appear(house, BALCONY), await house.appear(ORCHARD)
-        window = await appear(house, WINDOW)
-        balcony.hang_up()
-        romeo.send(chat(JULIET, "to both"))
-        assert await window.texts() == ["to both"]
-        if has_acknowledged:
-            window.acknowledge()
-        await house.settle()
-        window.forget_connection()
-        await house.stop()
-        await house.start_again()
-        await window.resume(house)
-        assert await window.texts() == []
-        house.session_of(balcony.client.jid).ref.tell(HibernationOver())
-        await trio.sleep(20)
-        assert await window.texts() == []
-        window.acknowledge()
-        await trio.sleep(20)
-        assert kept(house) == []
 
 
 @BOTH

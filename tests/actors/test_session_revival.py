@@ -4,6 +4,8 @@ from actors.outlet import NO_OUTLET
 from actors.session_record import session_record
 from actors.session_state import Request, Revived, SessionState
 from protocols.jid import parse_jid
+from protocols.stanza import with_delay
+from protocols.timestamp import timestamp
 from store.log import OutboundNumber
 from store.sessions import OpenRequest, QueueEntry, SessionRecord
 from tests.actors.presence_support import presence
@@ -205,6 +207,22 @@ def test_revive_marked_message_that_has_left_the_log_was_acknowledged() -> None:
     state = Account().revive(record)
     assert owed(state) == [result("r").data]
     assert revived(state).numbers == (6,)
+
+
+def test_revive_marked_message_from_the_offline_queue_still_says_when_it_was_said() -> None:
+    account = Account()
+    for seq, session in [(1, "another"), (2, "sm")]:
+        account.pending[seq] = make_record(
+            "juliet@localhost",
+            seq,
+            data=chat(str(seq)).data,
+            outbound=(OutboundNumber(session, 0, 1),),
+            pending=True,
+        )
+    state = account.revive(make_session(epoch=1, entries=(QueueEntry(seq=1), QueueEntry(seq=2))))
+    late = with_delay(chat("1"), "localhost", timestamp(account.pending[1].at_ms))
+    assert owed(state) == [late.data, chat("2").data]
+    assert [account.ledger.owed[seq].outstanding for seq in (1, 2)] == [1, 1]
 
 
 def test_revive_place_before_the_mark_that_the_mark_does_not_name_was_acknowledged() -> None:

@@ -20,8 +20,10 @@ def sent(ledger: Ledger, number: int, to: str = JULIET, **fields: object) -> Mes
     return message
 
 
-def arrived(ledger: Ledger, number: int, at: float, player: str = JULIET, session: int = 1) -> None:
-    ledger.arrived(f"m{number}", player, session, at)
+def arrived(
+    ledger: Ledger, number: int, at: float, player: str = JULIET, session: int = 1, *, is_counted: bool = True
+) -> None:
+    ledger.arrived(f"m{number}", player, session, at, is_counted=is_counted)
 
 
 def asked(ledger: Ledger, to: str = "") -> Request:
@@ -119,6 +121,27 @@ def test_verdict_allows_no_double_within_a_session() -> None:
     ledger.crashes.append(2.5)
     arrived(ledger, 1, 3.0)
     assert len(judge(ledger, QUIET)) == 1
+
+
+@pytest.mark.parametrize(
+    ("is_counted", "acked_at", "crashes", "faults"),
+    [
+        (False, 2.7, [2.5], 0),
+        (False, None, [2.5], 0),
+        (False, 2.4, [2.5], 1),
+        (False, 2.7, [], 1),
+        (True, 2.7, [2.5], 1),
+    ],
+)
+def test_verdict_allows_a_double_of_what_came_before_the_stream_was_managed(
+    is_counted: bool, acked_at: float | None, crashes: list[float], faults: int
+) -> None:
+    ledger = Ledger()
+    sent(ledger, 1, acked_at=acked_at)
+    arrived(ledger, 1, 2.0, is_counted=is_counted)
+    ledger.crashes += crashes
+    arrived(ledger, 1, 3.0)
+    assert len(judge(ledger, QUIET)) == faults
 
 
 def test_verdict_sees_disorder() -> None:

@@ -141,7 +141,8 @@ def _doubles(ledger: Ledger, message: Message) -> Iterator[str]:
         before = seen.setdefault(copy.player, copy)
         if before is copy:
             continue
-        if not _may_come_again(ledger, before, copy) and not _was_unsafe(ledger, message.at):
+        is_excused = _may_come_again(ledger, before, copy) or _was_said_again(ledger, message, before, copy)
+        if not is_excused and not _was_unsafe(ledger, message.at):
             yield f"message {message.id} came twice to {copy.player}: at {before.at:.3f} and {copy.at:.3f}"
 
 
@@ -151,15 +152,27 @@ def _may_come_again(ledger: Ledger, before: Copy, after: Copy) -> bool:
     What an ended session had acknowledged is known to the process that served it, and to nobody else as long
     as the message is owed to another session, or its sender's counter has not passed it.
     """
-    crashed = any(before.at <= crash <= after.at for crash in ledger.crashes)
     if before.session == after.session:
-        return crashed and not before.is_counted  # it had no record that could tell the next process
+        return False
     ends = [
         end
         for end in ledger.ends[before.player.partition("/")[0]]
         if end.player == before.player and end.session == before.session
     ]
+    crashed = any(before.at <= crash <= after.at for crash in ledger.crashes)
     return any(crashed or not end.is_orderly for end in ends)
+
+
+def _was_said_again(ledger: Ledger, message: Message, before: Copy, after: Copy) -> bool:
+    """Whether it was handed over before the client's stream was managed, so that a crash forgot that.
+
+    Then a sender who was not told rightly says it again, and another resource may have left it behind.
+    """
+    return not before.is_counted and any(
+        before.at <= crash <= after.at
+        and (message.acked_at is None or message.acked_at > crash or "/" not in message.to)
+        for crash in ledger.crashes
+    )
 
 
 def _was_unsafe(ledger: Ledger, since: float) -> bool:

@@ -9,13 +9,26 @@ written down anew (a mark).
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final
 
 import trio
 
 from actors import routing
 from actors.fates import MessageFate
 from actors.ledger import Parcel, logged_parcel
+from actors.management_effects import (
+    ANSWER,
+    DONE,
+    LOGGED,
+    Acknowledged,
+    AnswerAckRequest,
+    Count,
+    Dealt,
+    EnableStream,
+    ManagementEffect,
+    Repeat,
+    WriteNonza,
+)
 from actors.receipt import Receipt
 from actors.session_messages import AckDue, CloseStream, HandedOver, RosterKnown, SessionSaved
 from actors.session_record import session_record
@@ -35,7 +48,7 @@ from protocols.stream_management import (
     handled_count_too_high,
     parse_nonza,
 )
-from protocols.stream_queue import AcknowledgedTooMuchError, Fate
+from protocols.stream_queue import AcknowledgedTooMuchError
 from store.log import OutboundNumber
 from store.writes import SaveSession
 
@@ -75,67 +88,6 @@ _LEDGER_FULL: Final = StanzaError(
 )
 
 
-class Count(NamedTuple):
-    """Count a stanza of the client's; without a receipt it is dealt with when this turn is over."""
-
-    receipt: Receipt | None
-    fate: Fate = Fate.DONE
-
-
-_DONE: Final = Count(None)
-_LOGGED: Final = Count(None, Fate.LOGGED)
-
-
-class Repeat(NamedTuple):
-    """The client has sent a stanza again that this session had received before, and need not."""
-
-
-class Dealt(NamedTuple):
-    """The session has nothing more to do about the stanza that was counted."""
-
-    receipt: Receipt
-
-
-class EnableStream(NamedTuple):
-    """Manage the stream from here on; the client may be away for so long."""
-
-    resume_seconds: float
-
-
-class AnswerAckRequest(NamedTuple):
-    """The client asks what is handled."""
-
-
-_ANSWER: Final = AnswerAckRequest()
-
-
-class Acknowledged(NamedTuple):
-    """The client says what it has handled."""
-
-    h: int
-
-
-class WriteNonza(NamedTuple):
-    """Say something that is no stanza."""
-
-    data: bytes
-
-
-ManagementEffect = (
-    Count
-    | Repeat
-    | Dealt
-    | EnableStream
-    | AnswerAckRequest
-    | Acknowledged
-    | WriteNonza
-    | HandedOver
-    | RosterKnown
-    | SessionSaved
-    | AckDue
-)
-
-
 class Management:
     """One for each incarnation of a session."""
 
@@ -155,12 +107,12 @@ class Management:
         if incoming.repeats:
             return Repeat()
         if not incoming.is_journaled:
-            return _DONE
+            return DONE
         number = incoming.received + 1
         if number in stream.resent:
-            return _LOGGED
+            return LOGGED
         is_owed = stanza.kind is StanzaKind.MESSAGE or stanza.type in _SUBSCRIPTION_TYPES
-        return Count(Receipt(stream.sm_id, number, incoming, self.more_is_safe)) if is_owed else _DONE
+        return Count(Receipt(stream.sm_id, number, incoming, self.more_is_safe)) if is_owed else DONE
 
     def more_is_safe(self) -> None:
         """Wake the session if its client waits for that."""
@@ -177,7 +129,7 @@ class Management:
         stream = self.state.stream
         match nonza:
             case AckRequest() if stream is not None:
-                return _ANSWER
+                return ANSWER
             case Ack(h) if stream is not None:
                 return _acknowledgement(stream, h)
             case Enable() if stream is None:

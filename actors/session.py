@@ -13,7 +13,8 @@ from actors import routing
 from actors.connection_messages import CloseConnection
 from actors.fates import MessageFate
 from actors.ledger import GATE
-from actors.managed_session import ACK, MANAGEMENT_EFFECTS, SAVE, Dealt, Repeat
+from actors.managed_session import ACK, MANAGEMENT_EFFECTS, SAVE
+from actors.management_effects import Dealt, Repeat
 from actors.presence_messages import OwnPresence, OwnSubscription, PassOn
 from actors.routing import Back, ToServer, ToSession, ToUser
 from actors.session_effects import (

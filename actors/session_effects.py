@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple, final
 
-from actors.managed_session import ManagementEffect
+from actors.management_effects import ManagementEffect
 from actors.routing import RoutingEffect
 from actors.session_messages import Deliver, Drained, HibernationOver, Resume
 

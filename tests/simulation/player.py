@@ -6,12 +6,12 @@ What it does is drawn from the seed; what happens to its connection is done to i
 from __future__ import annotations
 
 from collections import deque
-from enum import Enum, auto
 from typing import TYPE_CHECKING, final
 from xml.etree import ElementTree
 
 from protocols.namespaces import DISCO_INFO, PING, ROSTER
 from protocols.stanza import StanzaKind
+from tests.simulation.acts import WEIGHTS, Act
 from tests.simulation.ledger import Answer, End, Gap, Message, Request
 from tests.simulation.network import UNNOTICED_SECONDS_MAX
 from tests.simulation.stream import ClientStream, Phase, Said
@@ -33,35 +33,6 @@ RECONNECT_SECONDS_MAX = 4.0
 AWAY_SECONDS_MAX = 30.0
 STALL_SECONDS_MAX = 15.0
 PADDING_BYTES_MAX = 300
-
-
-class Act(Enum):
-    """What a player may do next."""
-
-    CHAT = auto()
-    ASK_SERVER = auto()
-    ASK_OTHER = auto()
-    EDIT_ROSTER = auto()
-    SAY_PRESENCE = auto()
-    BE_UNAVAILABLE = auto()
-    READ_SLOWLY = auto()
-    LOG_OUT = auto()
-    VANISH = auto()
-    FORGET = auto()
-
-
-_WEIGHTS = {
-    Act.CHAT: 60,
-    Act.ASK_SERVER: 6,
-    Act.ASK_OTHER: 8,
-    Act.EDIT_ROSTER: 5,
-    Act.SAY_PRESENCE: 5,
-    Act.BE_UNAVAILABLE: 2,
-    Act.READ_SLOWLY: 3,
-    Act.LOG_OUT: 2,
-    Act.VANISH: 2,
-    Act.FORGET: 1,
-}
 
 
 @final
@@ -195,7 +166,7 @@ class Player:
         if not self._troupe.is_quiet:
             self._agenda.after(self._random.expovariate(1 / BETWEEN_ACTS_SECONDS), self.act)
             if self.is_ready:
-                (what,) = self._random.choices(list(_WEIGHTS), list(_WEIGHTS.values()))
+                (what,) = self._random.choices(list(WEIGHTS), list(WEIGHTS.values()))
                 self._do(what)
 
     def _do(self, what: Act) -> None:

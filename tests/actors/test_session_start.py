@@ -7,7 +7,9 @@ from trio.testing import MockClock
 
 from actors.connection_messages import ConnectionMessage
 from actors.connection_state import ConnectionState
+from actors.ledger import Parcel
 from actors.outlet import NO_OUTLET
+from actors.receipt import Receipt
 from actors.session_messages import Deliver
 from actors.session_start import start_hibernating, start_session
 from actors.session_state import ManagedStream, SessionState
@@ -15,12 +17,23 @@ from actors.stored_sessions import EndedStream
 from protocols.conditions import StanzaCondition
 from protocols.errors import StanzaError
 from protocols.jid import parse_jid
-from protocols.stanza import build_message
+from protocols.stanza import Stanza, build_message
+from protocols.stream_queue import Incoming
+from supervision.exit_reason import Normal
 from supervision.ref import Ref
 from tests.actors.house import House
 from tests.actors.house_client import Client
 from tests.actors.managed_client import appear, managed
-from tests.actors.managed_house import BALCONY, FAILED, JULIET, ORCHARD, WINDOW, chat, friends, kept
+from tests.actors.managed_house import BALCONY, FAILED, JULIET, ORCHARD, WINDOW, chat, friends, kept, log
+
+
+def message(text: object) -> Stanza:
+    return build_message(
+        to=parse_jid(BALCONY),
+        sender=parse_jid(ORCHARD),
+        type="chat",
+        content=f"<body>{text}</body>".encode(),
+    )
 
 
 def connection(client: Client) -> Ref[ConnectionMessage]:
@@ -94,22 +107,22 @@ async def test_start_beyond_the_server_s_maximum_is_no_session(autojump_clock: M
 async def test_end_what_waits_in_the_mailbox_frees_those_who_wait_for_it(autojump_clock: MockClock) -> None:
     """A message for two resources: one ends with it unread, and the other's copy is not held for ever."""
     async with friends().open() as house:
-        romeo = await managed(house, ORCHARD)
         balcony, window = await appear(house, BALCONY), await appear(house, WINDOW)
-        session = house.session_of(balcony.client.jid)
-        romeo.send(chat(JULIET, "to both"))
-        while not session.mailbox.queue:
-            await trio.lowlevel.checkpoint()
-        assert isinstance(session.mailbox.queue[0][0], Deliver)
-        session.mailbox.is_open = False
-        session.kill()
-        balcony.client.hang_up()
-        await trio.sleep(10)
-        session.mailbox.is_open = True
-        house.forgive()
+        incoming = Incoming(is_journaled=True)
+        receipt = Receipt("somebody's", incoming.receive(), incoming, lambda: None)
+        stanza = message("to both")
+        stanza.receipt = receipt
+        parcel = Parcel(stanza, 2)
+        sessions = [house.session_of(client.client.jid) for client in (balcony, window)]
+        sessions[0].mailbox.request_stop(Normal())
+        for session in sessions:
+            receipt.hold()
+            assert session.ref.cast(Deliver(stanza, True, parcel))
+        receipt.release()
         assert await window.texts() == ["to both"]
-        romeo.ask()
-        assert (await romeo.acks())[-1] == 1
+        assert not sessions[0].ref.is_alive
+        assert [len(record.outbound) for record in log(house)] == [1]
+        assert incoming.safe == 1
 
 
 async def test_end_of_a_session_that_is_not_managed_gives_its_rest_to_the_others(
@@ -123,13 +136,7 @@ async def test_end_of_a_session_that_is_not_managed_gives_its_rest_to_the_others
         assert isinstance(juliet.wire.slot.state, ConnectionState)
         juliet.wire.slot.state.outlet.end()
         for number in range(3):
-            message = build_message(
-                to=parse_jid(BALCONY),
-                sender=parse_jid(ORCHARD),
-                type="chat",
-                content=f"<body>{number}</body>".encode(),
-            )
-            assert session.ref.cast(Deliver(message))
+            assert session.ref.cast(Deliver(message(number)))
         juliet.hang_up()
         assert await window.texts() == ["0", "1", "2"]
         assert kept(house) == []

@@ -5,7 +5,6 @@ What it does is drawn from the seed; what happens to its connection is done to i
 
 from __future__ import annotations
 
-from collections import deque
 from typing import TYPE_CHECKING, final
 from xml.etree import ElementTree
 
@@ -14,6 +13,7 @@ from protocols.stanza import StanzaKind
 from tests.simulation.acts import WEIGHTS, Act
 from tests.simulation.ledger import Answer, End, Gap, Message, Request
 from tests.simulation.network import UNNOTICED_SECONDS_MAX
+from tests.simulation.own_presence import OwnPresence, status_of
 from tests.simulation.stream import ClientStream, Phase, Said
 
 if TYPE_CHECKING:
@@ -64,11 +64,8 @@ class Player:
         self._agenda = troupe.agenda
         self._random = troupe.random
         self._ledger = troupe.ledger
-        self._said: deque[tuple[str, str | None]] = deque()  # presence without an echo: its id, its status
-        self._last_said = ""  # the id of the last one
-        self._is_absent = True  # as far as the server has dealt with that: what is known is obsolete then
+        self._own = OwnPresence()
         self._presence_number = 0  # of the stanza that said its presence
-        self._shown: str | None = None  # what the server last showed it of its own presence
         self._went_at = 0.0
         self._was_ready = False
         self._number = 0
@@ -127,8 +124,7 @@ class Player:
     def began(self) -> None:
         """See `Role`."""
         self._was_ready = True
-        self._said.clear()
-        self._is_absent = True
+        self._own.begin()
         self.known.clear()
         self.roster = None
         self.status = None
@@ -136,9 +132,9 @@ class Player:
         self._say_presence()
 
     def resumed(self) -> None:
-        """See `Role`: the server tells anew what it cannot know that we know."""
+        """See `Role`."""
         self._was_ready = True
-        self._is_absent = False
+        self._own.resume()
 
     def lost(self, unconfirmed: list[Said]) -> None:
         """See `Role`: what was not confirmed is said again as soon as the new session begins."""
@@ -285,9 +281,9 @@ class Player:
 
     def _say_own(self, kind: str, content: str) -> None:
         self._changed()
-        self._last_said = f"p{self._troupe.next_number()}"
-        self._said.append((self._last_said, self.status))
-        self.stream.say(f"<presence{kind} id='{self._last_said}'>{content}</presence>")
+        id_ = f"p{self._troupe.next_number()}"
+        self._own.say(id_, self.status)
+        self.stream.say(f"<presence{kind} id='{id_}'>{content}</presence>")
 
     def _be_unavailable(self) -> None:
         if self.status is None:
@@ -354,9 +350,9 @@ class Player:
         elif stanza.type not in {"", "unavailable"}:
             self._ledger.faults.append(f"{self.name} did not expect {stanza.data.decode()}")
         elif sender.full == self.name:
-            self._heard_own(_status(stanza))
+            self._heard_own(status_of(stanza))
         elif stanza.type == "":
-            self.known[sender.full] = _status(stanza)
+            self.known[sender.full] = status_of(stanza)
         elif sender.resourcepart is not None:
             self.known.pop(sender.full, None)
         else:
@@ -365,26 +361,17 @@ class Player:
 
     def _heard_own(self, status: str) -> None:
         """What is behind this is current, whatever was still on its way when it was said."""
-        self._shown = status
-        self._dealt_with(lambda said: said[1] == status)
-        if self._is_absent:
+        if self._own.show(status):
             self.known.clear()
-            self._is_absent = False
-
-    def _dealt_with(self, is_it: Callable[[tuple[str, str | None]], bool]) -> None:
-        """The server has got so far in what we said of ourselves; that itself is not looked at."""
-        if any(is_it(said) for said in self._said):
-            while not is_it(said := self._said.popleft()):
-                self._is_absent = self._is_absent or said[1] is None
 
     def _was_refused(self, id_: str) -> None:
         """The server could not read the account just then."""
-        self._dealt_with(lambda said: said[0] == id_)
+        self._own.refuse(id_)
         self._agenda.after(RECONNECT_SECONDS_MAX, lambda: self._repeat_presence(id_))
 
     def _repeat_presence(self, id_: str) -> None:
         """Say again what was refused, unless something else has been said meanwhile."""
-        if id_ != self._last_said:
+        if not self._own.is_last(id_):
             return
         if not self.is_ready:
             if self.stream.has_session:
@@ -403,7 +390,7 @@ class Player:
         """Whether the server knows its presence as it is, for good, or that it has none."""
         management = self.stream.management
         is_safe = management is None or management.confirmed >= self._presence_number
-        return not self.stream.has_session or (is_safe and self._shown == self.status)
+        return not self.stream.has_session or (is_safe and self._own.shown == self.status)
 
     def _heard_iq(self, stanza: Stanza) -> None:
         id_ = stanza.id or "(none)"
@@ -437,10 +424,6 @@ class Player:
                 self.roster.pop(contact, None)
             else:
                 self.roster[contact] = (item.get("name"), subscription, item.get("ask") is not None)
-
-
-def _status(stanza: Stanza) -> str:
-    return stanza.data.partition(b"<status>")[2].partition(b"</status>")[0].decode()
 
 
 @final

@@ -1,0 +1,68 @@
+"""How far the server has got in what a client said of its own presence."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING, final
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from protocols.stanza import Stanza
+
+_Said = tuple[str, str | None]
+
+
+@final
+class OwnPresence:
+    """Of one client, told apart by ids and by statuses that are said once.
+
+    Attributes:
+        shown: The status that the server last showed the client of itself.
+    """
+
+    def __init__(self) -> None:
+        self.shown: str | None = None
+        self._said: deque[_Said] = deque()  # what was not shown yet: its id, its status
+        self._last = ""
+        self._is_absent = True
+
+    def begin(self) -> None:
+        """There is a new session, and the client is not available in it."""
+        self._said.clear()
+        self._is_absent = True
+
+    def resume(self) -> None:
+        """The session goes on: the server tells anew what it cannot know that we know."""
+        self._is_absent = False
+
+    def say(self, id_: str, status: str | None) -> None:
+        """This has been said; None is unavailable, which is never shown."""
+        self._last = id_
+        self._said.append((id_, status))
+
+    def show(self, status: str) -> bool:
+        """The server shows this; whether the client appears with it, so that what it knew is obsolete."""
+        self.shown = status
+        self._dealt_with(lambda said: said[1] == status)
+        appears, self._is_absent = self._is_absent, False
+        return appears
+
+    def refuse(self, id_: str) -> None:
+        """The server has refused this, and things are as they were before."""
+        self._dealt_with(lambda said: said[0] == id_)
+
+    def is_last(self, id_: str) -> bool:
+        """Whether nothing has been said since."""
+        return id_ == self._last
+
+    def _dealt_with(self, is_it: Callable[[_Said], bool]) -> None:
+        """The server has got so far; that itself is not looked at."""
+        if any(is_it(said) for said in self._said):
+            while not is_it(said := self._said.popleft()):
+                self._is_absent = self._is_absent or said[1] is None
+
+
+def status_of(stanza: Stanza) -> str:
+    """The status that a presence of a simulated client has."""
+    return stanza.data.partition(b"<status>")[2].partition(b"</status>")[0].decode()

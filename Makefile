@@ -3,9 +3,9 @@
 PYTHON ?= python3
 BIN := .venv/bin
 SEEDS ?= 1000
-TEST_ARGS ?= -n 2 --dist loadgroup
+TEST_ARGS ?= -n 2 --dist loadgroup -m "not long"
 
-.PHONY: help setup run test check format sigkill bench simulate lock docs clean
+.PHONY: help setup run test long check format sigkill bench simulate lock docs clean
 
 help: ## what can be made
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 10
@@ -30,8 +30,11 @@ setup: .venv/.installed ## prepare .venv from the lock file (once)
 run: setup ## run the server on loopback with two demonstration accounts
 	$(BIN)/trouper serve --demo
 
-test: setup ## run every test
+test: setup ## run every test that does not take long: under five minutes
 	$(BIN)/python -m pytest $(TEST_ARGS)
+
+long: setup ## run those that do: the chaos harness against planted bugs, and ends of the whole server
+	$(BIN)/python -m pytest -n 2 -m long tests/chaos
 
 check: setup ## format, lint, types, imports and sizes: under a minute
 	$(BIN)/ruff format --check .

@@ -38,7 +38,14 @@ async def test_chaos_of_parts_loses_nothing(tmp_path: Path) -> None:
     assert result.balance.delivered > 200
 
 
-@pytest.mark.parametrize("kind", ["server", "restart", "server process"])
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "server",
+        pytest.param("restart", marks=pytest.mark.long),
+        pytest.param("server process", marks=pytest.mark.long),
+    ],
+)
 async def test_chaos_of_the_whole_server_loses_nothing(tmp_path: Path, kind: str) -> None:
     """SIGKILL and SIGTERM of server and database under load: every client resumes, nothing is lost."""
     options = Options(10, 6.0, 1, (kind,), ("rest", "after decide"), 1.0, 2.0)

@@ -19,7 +19,7 @@ from tests.chaos import planted_server
 
 _SCRIPT: Final = Path(planted_server.__file__)
 _SECONDS: Final = 8.0
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.long
 
 
 class Case(NamedTuple):
@@ -38,7 +38,13 @@ CASES: Final = (
         ("slow database", "server process"),
         frozenset({"lost", "violations"}),
     ),
-    Case("deliver_before_the_commit", ("slow database", "server process"), frozenset({"doubled"})),
+    Case(
+        "deliver_before_the_commit",
+        ("slow database", "server process"),
+        frozenset(
+            {"doubled", "disordered", "lost"}
+        ),  # whichever of what was shown too soon a crash takes back
+    ),
     Case("give_resent_stanzas_a_fresh_id", ("cut", "slow database"), frozenset({"doubled"})),
     Case("recover_one_too_few", ("server process",), frozenset({"doubled", "violations"})),
 )

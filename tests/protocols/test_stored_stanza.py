@@ -1,9 +1,7 @@
 """Tests of `protocols.stored_stanza`."""
 
-import pytest
 from hypothesis import given, settings
 
-from protocols.errors import LocalProtocolError
 from protocols.jid import parse_jid
 from protocols.stanza import StanzaKind, as_framed, stamped, with_delay
 from protocols.stored_stanza import read_stored
@@ -40,6 +38,6 @@ def test_read_stored_takes_a_tag_of_any_length() -> None:
     assert read_stored(data, names()).data == data
 
 
-def test_read_stored_of_an_iq_is_our_fault() -> None:
-    with pytest.raises(LocalProtocolError):
-        read_stored(IQ, names())
+def test_read_stored_of_an_iq_names_no_payload_since_it_is_only_delivered() -> None:
+    stanza = read_stored(IQ, names())
+    assert (stanza.kind, stanza.data, stanza.payload) == (StanzaKind.IQ, IQ, None)

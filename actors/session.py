@@ -46,7 +46,7 @@ from actors.session_messages import (
     StreamEnded,
 )
 from actors.session_resumption import Resumption
-from actors.session_state import SessionState
+from actors.session_state import ManagedStream, SessionState
 from protocols.conditions import StanzaCondition, StreamCondition
 from protocols.errors import StanzaError
 from protocols.stanza import Stanza, StanzaKind, addressed, stamped
@@ -196,7 +196,7 @@ class Session(Actor[SessionMessage, SessionEffect]):
         if fault is not None:
             return self._answer(stanza, fault)
         is_request = stanza.type in _REQUEST_TYPES
-        remember = (Remember(stanza),) if is_request and self._state.stream is not None else ()
+        remember = () if self._state.stream is None else (Remember(stanza),)
         if stanza.to is not None:
             return (*remember, *self._route(stanza))
         if not is_request:
@@ -253,7 +253,7 @@ class Session(Actor[SessionMessage, SessionEffect]):
             case NoteDirected(to, available):
                 (self._state.directed.add if available else self._state.directed.discard)(to)
             case Remember(stanza):
-                self._management.remember(stanza)
+                self._remember(stanza)
             case AskToClose(close):
                 self._ask_to_close(close)
             case LoseConnection():
@@ -270,6 +270,13 @@ class Session(Actor[SessionMessage, SessionEffect]):
                 routing.carry_out(self._server, effect)
             case _:
                 raise AssertionError(f"nobody carries out {effect}")
+
+    def _remember(self, stanza: Stanza) -> None:
+        stream = self._state.stream
+        if stream is not None and stanza.kind is StanzaKind.IQ and stanza.type not in _REQUEST_TYPES:
+            _note_answered(stream, stanza)
+        else:
+            self._management.remember(stanza)
 
     def _to_presence(self, message: OwnMessage, stanza: Stanza) -> None:
         if not self._server.hand_to_own(self._state.jid, message, stanza.size):
@@ -403,6 +410,15 @@ _FORGED: Final = CloseStream(StreamCondition.INVALID_FROM, "that is not your add
 _DOES_NOT_READ: Final = CloseStream(
     StreamCondition.RESOURCE_CONSTRAINT, "you do not read what is sent to you", may_resume=True
 )
+
+
+def _note_answered(stream: ManagedStream, answer: Stanza) -> None:
+    """Should the client never acknowledge the request, whoever asked is not to get an error as well."""
+    for entry in stream.outgoing.written:
+        asked = entry.stanza
+        is_request = asked.kind is StanzaKind.IQ and asked.type in _REQUEST_TYPES
+        if is_request and (asked.id, asked.sender) == (answer.id, answer.to):
+            entry.is_answered = True
 
 
 def _may_be_answered(stanza: Stanza) -> bool:

@@ -63,7 +63,7 @@ class LoseConnection(NamedTuple):
 
 @final
 class Remember(NamedTuple):
-    """The client has said this of itself, or asked it."""
+    """The client has said this of itself, or asked or answered it."""
 
     stanza: Stanza
 

@@ -259,7 +259,7 @@ def _give_back_one(
     if parcel is not None and parcel.ledger is not None:
         return
     if stanza.kind is StanzaKind.IQ:
-        if stanza.type in _REQUEST_TYPES:
+        if stanza.type in _REQUEST_TYPES and not entry.is_answered:
             routing.send_back(server, stanza, _GONE)
     elif not (entry.is_shared and has_others(stanza)):
         is_new = stanza.type != "error" and DELAY.encode() not in stanza.data

@@ -59,6 +59,7 @@ def revive(
     stream.is_saved = stream.is_hibernating = True
     stream.hibernated_ms = record.hibernated_ms
     stream.requests = {(id_, to): Request(0, answered) for id_, to, answered in record.requests}
+    stream.handled = [seq for seq in record.handled if seq in pending]  # for as long as they are in the log
     owed = list(_owed(record, pending, ledger, names))
     _note_acknowledged(record, pending, ledger)
     epochs = [

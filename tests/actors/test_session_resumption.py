@@ -321,6 +321,27 @@ async def test_give_back_both_end_and_the_next_gets_it_once(autojump_clock: Mock
 
 
 @BOTH
+@pytest.mark.parametrize("is_answered", [False, True])
+async def test_give_back_request_is_an_error_unless_the_client_has_answered_it(
+    autojump_clock: MockClock, durability: Durability, is_answered: bool
+) -> None:
+    async with friends(durability).open() as house:
+        romeo, juliet = await couple(house)
+        romeo.send(f"<iq type='get' to='{BALCONY}' id='1'><ping xmlns='urn:xmpp:ping'/></iq>")
+        (asked,) = await juliet.hears()
+        assert "ping" in asked
+        if is_answered:
+            juliet.send(f"<iq type='result' to='{ORCHARD}' id='1'/>")
+        await house.settle()
+        juliet.hang_up()
+        await house.settle()
+        house.session_of(juliet.client.jid).ref.tell(HibernationOver())
+        answers = [each for each in await romeo.hears() if each.startswith("<iq")]
+        assert len(answers) == 1
+        assert ("recipient-unavailable" in answers[0]) is not is_answered
+
+
+@BOTH
 async def test_conflict_another_client_takes_the_resource_and_what_it_was_owed(
     autojump_clock: MockClock, durability: Durability
 ) -> None:

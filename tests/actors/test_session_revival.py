@@ -209,6 +209,21 @@ def test_revive_marked_message_that_has_left_the_log_was_acknowledged() -> None:
     assert revived(state).numbers == (6,)
 
 
+def test_revive_what_the_client_has_from_the_offline_queue_is_remembered_while_it_is_in_the_log() -> None:
+    account = Account()
+    account.pending[1] = make_record("juliet@localhost", 1, data=chat("had").data, pending=True)
+    record = make_session(epoch=1, acked=2, base=2, handled=(1, 7))
+    for _ in range(2):  # as often as the sender's session has not come back and everything dies again
+        later = account.restarted()
+        state = later.revive(record)
+        later.ledger.revived()
+        assert owed(state) == []
+        assert [parcel.seq for parcel in later.ledger.done] == [1]
+        assert state.stream is not None
+        record = session_record(state, state.stream, 0)
+        assert record.handled == (1,)
+
+
 def test_revive_marked_message_from_the_offline_queue_still_says_when_it_was_said() -> None:
     account = Account()
     for seq, session in [(1, "another"), (2, "sm")]:

@@ -5,6 +5,7 @@ What it does is drawn from the seed; what happens to its connection is done to i
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, final
 from xml.etree import ElementTree
 
@@ -69,6 +70,7 @@ class Player:
         self._went_at = 0.0
         self._was_ready = False
         self._number = 0
+        self._behind_goodbye: list[Callable[[], None]] = []
         self.stream = ClientStream(
             jid, troupe.connect, self, troupe.ledger, troupe.random, wants_management=wants_management
         )
@@ -122,8 +124,9 @@ class Player:
         self._ledger.changes[self.jid.bare].append(self._agenda.now)
 
     def began(self) -> None:
-        """See `Role`."""
+        """See `Role`. What came behind a goodbye comes again: nobody has acknowledged it."""
         self._was_ready = True
+        self._behind_goodbye.clear()
         self._own.begin()
         self.known.clear()
         self.roster = None
@@ -132,8 +135,11 @@ class Player:
         self._say_presence()
 
     def resumed(self) -> None:
-        """See `Role`."""
+        """See `Role`. If there was a goodbye, it was not heard: what came behind it is acknowledged now."""
         self._was_ready = True
+        behind, self._behind_goodbye = self._behind_goodbye, []
+        for arrived in behind:
+            arrived()
         self._own.resume()
 
     def lost(self, unconfirmed: list[Said]) -> None:
@@ -325,22 +331,24 @@ class Player:
         id_ = stanza.id or "(none)"
         if stanza.type == "error":
             self._ledger.bounced(id_, self.name)
-        elif self.stream.has_said_goodbye:
-            self._ledger.counts["messages behind a goodbye"] += (
-                1  # they come again: nobody has acknowledged them
-            )
+            return
+        is_delayed = b"<delay xmlns='urn:xmpp:delay'" in stanza.data
+        stream = self.stream
+        is_counted = stream.management is not None and stream.management.is_enabled
+        arrived = partial(
+            self._ledger.arrived,
+            id_,
+            self.name,
+            stream.session,
+            self._agenda.now,
+            is_delayed=is_delayed,
+            is_counted=is_counted,
+        )
+        if stream.has_said_goodbye:
+            self._ledger.counts["messages behind a goodbye"] += 1
+            self._behind_goodbye.append(arrived)
         else:
-            is_delayed = b"<delay xmlns='urn:xmpp:delay'" in stanza.data
-            stream = self.stream
-            is_counted = stream.management is not None and stream.management.is_enabled
-            self._ledger.arrived(
-                id_,
-                self.name,
-                stream.session,
-                self._agenda.now,
-                is_delayed=is_delayed,
-                is_counted=is_counted,
-            )
+            arrived()
 
     def _heard_presence(self, stanza: Stanza) -> None:
         sender = stanza.sender or self.jid.bare_jid

@@ -30,7 +30,7 @@ setup: .venv/.installed ## prepare .venv from the lock file (once)
 run: setup ## run the server on loopback with two demonstration accounts
 	$(BIN)/trouper serve --demo
 
-test: setup ## run every test that does not take long: under five minutes
+test: setup ## run every test that does not take long: some minutes
 	$(BIN)/python -m pytest $(TEST_ARGS)
 
 long: setup ## run those that do: the chaos harness against planted bugs, and ends of the whole server

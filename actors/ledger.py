@@ -11,6 +11,7 @@ Plain objects that belong to no actor's slot: sessions use them in their own tur
 
 from __future__ import annotations
 
+from collections import deque
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, final
 
 from actors.fates import MessageFate
@@ -186,6 +187,7 @@ class Ledger:
         limit: The highest that is reserved; a number above it is nobody's yet.
         owed: Parcels by number, from their logging until they are settled, or back in the offline queue.
         done: Those of them that every session is done with, to be settled when that is safe.
+        ripe: Those of which it is safe, to be settled when it is the ledger's turn.
         refill: Asks the account's actor for more numbers.
         grown: Tells it that something is back in the offline queue; once, until it has looked.
     """
@@ -201,7 +203,7 @@ class Ledger:
         "next_seq",
         "owed",
         "refill",
-        "settling",
+        "ripe",
         "waiting",
     )
 
@@ -218,13 +220,13 @@ class Ledger:
         self.is_refilling = False
         self.owed: dict[int, Parcel] = {}
         self.done: list[Parcel] = []
-        self.settling: list[Parcel] = []
+        self.ripe: deque[Parcel] = deque()
         self.waiting: list[Parcel] = []
 
     @property
     def is_idle(self) -> bool:
         """Whether nothing is left to do here."""
-        return not (self.owed or self.done or self.settling or self.waiting)
+        return not (self.owed or self.done or self.ripe or self.waiting)
 
     @property
     def left(self) -> int:

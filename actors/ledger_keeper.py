@@ -8,7 +8,7 @@ wait in the database when the server starts, and has those come back whose time 
 from __future__ import annotations
 
 from contextlib import suppress
-from typing import TYPE_CHECKING, Final, NamedTuple, final
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias, assert_never, final
 
 import trio
 
@@ -20,6 +20,7 @@ from store.writes import SETTLED_RECORDS_MAX, SettleRecords
 from supervision.actor import Actor
 from supervision.child_spec import ChildSpec
 from supervision.dynamic_supervisor import NotAcceptingError
+from supervision.reply import DeadlineExceeded
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
 
 SETTLE_SECONDS: Final = 2.0
 """Between two rounds: deleting many records at once costs the database little more than deleting one."""
+STOP_SECONDS: Final = 3.0
+"""So long an orderly stop goes on taking out what is ripe: less than the actor's grace."""
 SAVE_SECONDS: Final = 10.0
 """Between two writes of a session's document for the sake of settling: each costs as three messages."""
 COME_BACK_MAX: Final = 50
@@ -47,12 +50,21 @@ class Tick(NamedTuple):
 
 
 @final
-class Keeper(Actor[Tick, Tick]):
+class Taken(NamedTuple):
+    """The database has answered for all that was to be taken out."""
+
+
+_Message: TypeAlias = Tick | Taken
+
+
+@final
+class Keeper(Actor[_Message, _Message]):
     """See the module's docstring."""
 
-    def __init__(self, slot: Slot[Tick], server: Server) -> None:
+    def __init__(self, slot: Slot[_Message], server: Server) -> None:
         super().__init__(slot)
         self._server = server
+        self._outstanding = 0  # answers of the database to what is being taken out
 
     async def init(self) -> None:
         """Nobody is served before it is known whose session waits."""
@@ -71,19 +83,25 @@ class Keeper(Actor[Tick, Tick]):
         if not self.slot.timers:
             self.slot.send_after(SETTLE_SECONDS, Tick())
 
-    def decide(self, message: Tick) -> Sequence[Tick]:
+    def decide(self, message: _Message) -> Sequence[_Message]:
         """A round is one step."""
         return (message,)
 
-    def apply(self, effects: Sequence[Tick]) -> None:
-        """One round."""
-        for _tick in effects:
-            self._open_what_waits_too_long()
-            self._settle()
-            self._end_what_is_over()
-            self._set_timer()
+    def apply(self, effects: Sequence[_Message]) -> None:
+        """One round, or what is left of one."""
+        for message in effects:
+            match message:
+                case Tick():
+                    self._open_what_waits_too_long()
+                    self._settle()
+                    self._end_what_is_over()
+                    self._set_timer()
+                case Taken():
+                    self._take_out()
+                case _:
+                    assert_never(message)
 
-    def set_aside(self, message: Tick, error: BaseException) -> Sequence[Tick]:
+    def set_aside(self, message: _Message, error: BaseException) -> Sequence[_Message]:
         """The next round may fare better."""
         self._set_timer()
         return ()
@@ -105,25 +123,52 @@ class Keeper(Actor[Tick, Tick]):
         for name, ledger in tuple(server.ledgers.items()):
             if ledger.waiting:
                 ledger.ask_for_more()
-            if ledger.done and not server.store.is_away:
-                self._settle_one(ledger)
+            self._sort_out(ledger)
             if ledger.is_idle and name not in server.directory.users:
                 del server.ledgers[name]
+        if not self._outstanding:
+            self._take_out()
 
-    def _settle_one(self, ledger: Ledger) -> None:
-        """Take out what is safe to; the rest waits for its sender's counter."""
-        ripe = [parcel for parcel in ledger.done if self._is_ripe(parcel)][:SETTLED_RECORDS_MAX]
-        if not ripe:
-            return
-        chosen = set(ripe)
-        ledger.done = [parcel for parcel in ledger.done if parcel not in chosen]
-        ledger.settling += ripe
-        seqs = tuple(parcel.seq for parcel in ripe if parcel.seq is not None)
+    def _sort_out(self, ledger: Ledger) -> None:
+        """Some may be taken out; the rest waits for its sender's counter."""
+        done, ledger.done = ledger.done, []
+        for parcel in done:
+            (ledger.ripe if self._is_ripe(parcel) else ledger.done).append(parcel)
+
+    def _take_out(self) -> list[Reply[list[Outcome]]]:
+        """Take some out, of one account after another, and when the database has answered, some more.
+
+        Never much at once: what people say meanwhile waits behind it.
+        """
+        ledgers, replies = self._server.ledgers, []
+        room = 0 if self._server.store.is_away else SETTLED_RECORDS_MAX
+        for name, ledger in tuple(ledgers.items()):
+            if ledger.ripe and room:
+                parcels = [ledger.ripe.popleft() for _ in range(min(room, len(ledger.ripe)))]
+                room -= len(parcels)
+                ledgers[name] = ledgers.pop(name)  # to the end: the others' turn comes first
+                replies.append(self._take_out_of(ledger, parcels))
+        return replies
+
+    def _take_out_of(self, ledger: Ledger, parcels: Sequence[Parcel]) -> Reply[list[Outcome]]:
+        seqs = tuple(parcel.seq for parcel in parcels if parcel.seq is not None)
         reply = self._server.store.log(SettleRecords(ledger.bare_jid, seqs, keep=False))
+
+        def told() -> None:
+            self._outstanding -= 1
+            if not reply.succeeded:
+                ledger.ripe += parcels  # the next round tries again
+                return
+            ledger.settled(parcels)
+            if not self._outstanding:
+                self.slot.ref.tell(Taken())
+
+        self._outstanding += 1
         if reply.is_filled:
-            _settled(ledger, ripe, reply)
+            told()
         else:
-            reply.on_filled = lambda: _settled(ledger, ripe, reply)
+            reply.on_filled = told
+        return reply
 
     def _is_ripe(self, parcel: Parcel) -> bool:
         origin = parcel.origin
@@ -152,17 +197,14 @@ class Keeper(Actor[Tick, Tick]):
                 server.presence_of(session.jid).cast(LoadSessions())
 
     async def terminate(self, reason: ExitReason) -> None:
-        """What is ripe goes now: the next process would have to find out anew."""
-        self._settle()
-
-
-def _settled(ledger: Ledger, parcels: Sequence[Parcel], reply: Reply[list[Outcome]]) -> None:
-    gone = set(parcels)
-    ledger.settling = [parcel for parcel in ledger.settling if parcel not in gone]
-    if reply.succeeded:
-        ledger.settled(parcels)
-    else:
-        ledger.done += parcels
+        """What is ripe goes now, as far as there is time: the next process would have to find out anew."""
+        for ledger in self._server.ledgers.values():
+            self._sort_out(ledger)
+        deadline = trio.current_time() + STOP_SECONDS
+        with suppress(StoreUnavailable, DeadlineExceeded):
+            while replies := self._take_out():
+                for reply in replies:
+                    await reply.wait(deadline - trio.current_time())
 
 
 def ledger_keeper_spec(server: Server) -> ChildSpec:

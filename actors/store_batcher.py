@@ -15,7 +15,7 @@ import trio
 
 from actors.store_messages import BatchDone, BatcherMessage, Commit, TryAgain
 from store.errors import StoreError, StoreUnavailable
-from store.writes import batch_length, check_write, size_of
+from store.writes import BATCH_US_MAX, batch_length, check_write, size_of
 from supervision.actor import Actor
 from supervision.child_spec import ChildSpec
 from supervision.runtime import Point
@@ -35,6 +35,8 @@ RETRY_SECONDS: Final = 0.25
 """Between two tries of a batch that the database did not answer for."""
 GRACE_SECONDS: Final = 5.0
 """How long an orderly stop waits for the driver: longer than its time-outs, shorter than the whole stop."""
+BATCH_US_MIN: Final = 5_000
+"""A batch is made no smaller for a database that is too slow for larger ones."""
 WAITING_MAX: Final = 20_000
 """Writes that may wait while the database is slow; some ten seconds of the embedded one's work."""
 WAITING_BYTES_MAX: Final = 64 * 1024 * 1024
@@ -83,6 +85,8 @@ class BatcherState:
         unknown: Whether some try of this batch may have taken effect.
         away_since: When the database stopped answering, in seconds of Trio's clock.
         retry: The timer of the next try.
+        us_max: What the next batch may cost, by our estimate, in microseconds: half as much whenever the
+            database did not answer in time, else twice as much up to `BATCH_US_MAX`.
     """
 
     __slots__ = (
@@ -92,6 +96,7 @@ class BatcherState:
         "committed",
         "retry",
         "unknown",
+        "us_max",
         "waiting",
         "waiting_bytes",
     )
@@ -105,6 +110,7 @@ class BatcherState:
         self.away_since: float | None = None
         self.retry: Timer | None = None
         self.committed = 0
+        self.us_max = BATCH_US_MAX
 
 
 class Bounds(NamedTuple):
@@ -165,7 +171,7 @@ class Batcher(Actor[BatcherMessage, BatcherMessage]):
         state = self._state
         is_pausing = state.away_since is not None and state.retry is not None and state.retry.is_pending
         if state.waiting and not state.batch and not is_pausing:
-            length = batch_length(entry.write for entry in state.waiting)
+            length = batch_length((entry.write for entry in state.waiting), state.us_max)
             state.batch = tuple(state.waiting.popleft() for _ in range(length))
             state.waiting_bytes -= sum(entry.size for entry in state.batch)
             self._submit()
@@ -235,6 +241,7 @@ class Batcher(Actor[BatcherMessage, BatcherMessage]):
         self.slot.probe(Point.COMMITTED, state.batch)
         batch = self._batch_is_over()
         state.committed += len(batch)
+        state.us_max = min(2 * state.us_max, BATCH_US_MAX)
         for entry, outcome in zip(batch, outcomes, strict=True):
             _settle(entry, outcome)
 
@@ -252,7 +259,9 @@ class Batcher(Actor[BatcherMessage, BatcherMessage]):
         A database that refuses us is away as well, until somebody has put that right.
         """
         state = self._state
-        state.unknown |= isinstance(error, StoreUnavailable) and error.outcome_unknown
+        if state.batch and isinstance(error, StoreUnavailable) and error.outcome_unknown:
+            state.unknown = True
+            state.us_max = max(state.us_max // 2, BATCH_US_MIN)
         if state.away_since is None:
             state.away_since = trio.current_time()
             self._note(DatabaseAway(str(error)))

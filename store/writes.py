@@ -18,8 +18,8 @@ from store.users import User
 BATCH_US_MAX: Final = 500_000
 # Within the 48 MB that MongoDB takes in one message, so that a bulk is one round trip.
 BATCH_BYTES_MAX: Final = 32 * 1024 * 1024
-# A longer list is to be cut by its author, as it would not fit a batch.
-SETTLED_RECORDS_MAX: Final = 500
+# A longer list is to be cut by its author: what is written meanwhile would wait too long for it.
+SETTLED_RECORDS_MAX: Final = 150
 # Within the 16 MiB that MongoDB allows a document, as our sizes are estimates.
 SESSION_BYTES_MAX: Final = 12 * 1024 * 1024
 
@@ -124,7 +124,7 @@ Outcome: TypeAlias = Committed | Refused
 COMMITTED: Final = Committed()
 
 
-def batch_length(writes: Iterable[Write]) -> int:
+def batch_length(writes: Iterable[Write], us_max: int = BATCH_US_MAX) -> int:
     """Return how many of the writes, from the first on, may be committed as one batch.
 
     The writes of a batch do not take effect in the order in which they stand, and are retried together, so
@@ -132,15 +132,19 @@ def batch_length(writes: Iterable[Write]) -> int:
     batch with nothing. Neither does a session's counter share one with the record of a stanza that it
     covers, for it would be written first: a crash in between would lose a stanza its sender holds for
     handled. At least one write fits, if there is any.
+
+    Args:
+        writes: What waits to be written.
+        us_max: What the batch may take on the embedded database, in microseconds and by estimate.
     """
     claims = _Claims()
-    length = size = cost_us = 0
+    length = size = total_us = 0
     for write in writes:
         if isinstance(write, DeleteUser):
             return length or 1
         size += _size(write)
-        cost_us += _cost_us(write)
-        if length and (cost_us > BATCH_US_MAX or size > BATCH_BYTES_MAX):
+        total_us += cost_us(write)
+        if length and (total_us > us_max or size > BATCH_BYTES_MAX):
             break
         if not claims.admit(write):
             break
@@ -242,9 +246,11 @@ def _session_size(record: SessionRecord) -> int:
     return _SESSION_OVERHEAD_BYTES + items * _LIST_ITEM_BYTES + sum(map(len, texts)) + sum(map(len, stanzas))
 
 
-def _cost_us(write: _SharingWrite) -> int:
-    """Estimate how long a write takes."""
+def cost_us(write: Write) -> int:
+    """Estimate the microseconds that a write takes on the embedded database; of an account's deletion the least."""
     match write:
+        case DeleteUser():
+            return _USER_US
         case InsertRecord():
             return _INSERT_US
         case CreateUser(user) | ReplaceUser(user):

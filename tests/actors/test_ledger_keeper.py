@@ -9,12 +9,13 @@ import trio
 from trio.testing import MockClock
 
 from actors.ledger import logged_parcel
-from actors.ledger_keeper import SAVE_SECONDS, SETTLE_SECONDS, Tick
+from actors.ledger_keeper import SAVE_SECONDS, SETTLE_SECONDS, STOP_SECONDS, Tick
 from protocols.jid import parse_jid
 from store.log import SEQ_MAX, StanzaNumber
 from store.memory.faults import Fault
 from store.sessions import SessionRecord
 from store.writes import SaveSession, SettleRecords
+from supervision.reply import Reply
 from supervision.runtime import Point
 from tests.actors.house import House
 from tests.actors.house_world import BEGINNING_MS
@@ -114,13 +115,47 @@ async def test_settle_many_some_at_a_time(autojump_clock: MockClock, monkeypatch
     monkeypatch.setattr("actors.ledger_keeper.SETTLED_RECORDS_MAX", 3)
     async with House().open() as house:
         romeo, _juliet = await acknowledged(house, 7)
+        settled = note_settled(house)
         romeo.client.log_out()
-        seen = []
-        for _ in range(4):
-            await trio.sleep(SETTLE_SECONDS)
-            await house.settle()
-            seen.append(len(kept(house)))
-        assert sorted({7, *seen}, reverse=True) == [7, 4, 1, 0]
+        await trio.sleep(2 * SETTLE_SECONDS)
+        await house.settle()
+        assert settled == [(JULIET, 1, 2, 3), (JULIET, 4, 5, 6), (JULIET, 7)]
+        assert kept(house) == []
+
+
+async def test_settle_one_account_after_another(
+    autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who is owed much does not keep the others waiting."""
+    monkeypatch.setattr("actors.ledger_keeper.SETTLED_RECORDS_MAX", 3)
+    async with House().open() as house:
+        settled = note_settled(house)
+        for account, count in (("first", 5), ("second", 2), ("third", 2)):
+            ledger = house.server.ledger_of(parse_jid(f"{account}@localhost"))
+            for seq in range(1, count + 1):
+                ledger.take_off(seq, 0, None)
+        await trio.sleep(SETTLE_SECONDS)
+        await house.settle()
+        assert settled == [
+            ("first@localhost", 1, 2, 3),
+            ("second@localhost", 1, 2),
+            ("third@localhost", 1),
+            ("first@localhost", 4, 5),
+            ("third@localhost", 2),
+        ]
+
+
+def note_settled(house: House) -> list[tuple[object, ...]]:
+    """What is taken out from here on: the account and the numbers of each."""
+    settled: list[tuple[object, ...]] = []
+    commit = house.store.commit
+
+    def note(batch: Any) -> Any:
+        settled.extend((write.owner, *write.seqs) for write in batch if isinstance(write, SettleRecords))
+        return commit(batch)
+
+    house.store.commit = note  # type: ignore[method-assign] # to see what is asked of it
+    return settled
 
 
 async def test_settle_nothing_while_the_database_is_away(autojump_clock: MockClock) -> None:
@@ -160,18 +195,34 @@ async def test_settle_that_finds_no_room_is_tried_again(
         assert kept(house) == []
 
 
-async def test_settle_at_an_orderly_stop_what_is_ripe(autojump_clock: MockClock) -> None:
+async def test_settle_at_an_orderly_stop_all_that_is_ripe(
+    autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("actors.ledger_keeper.SETTLED_RECORDS_MAX", 3)
     house = House()
     async with house.open():
         romeo, juliet = await managed(house, ORCHARD), await managed(house, BALCONY)
-        romeo.send("<presence/>" + chat(1))
+        romeo.send("<presence/>" + "".join(chat(number) for number in range(7)))
         romeo.ask()
-        assert (await romeo.acks())[-1] == 2
+        assert (await romeo.acks())[-1] == 8
         await juliet.hears()
         juliet.acknowledge()
         await house.settle()
-        assert kept(house) == [1]
+        assert kept(house) == [1, 2, 3, 4, 5, 6, 7]
     assert kept(house) == []
+
+
+async def test_settle_at_an_orderly_stop_no_longer_than_there_is_time(
+    autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    house = House()
+    async with house.open():
+        ledger = house.server.ledger_of(parse_jid(JULIET))
+        ledger.take_off(1, 0, None)
+        monkeypatch.setattr(house.server.store, "log", lambda _write: Reply[Any]())
+        begun = trio.current_time()
+    assert trio.current_time() - begun >= STOP_SECONDS, "it has waited"
+    assert not house.forgive(), "and was not killed"
 
 
 async def test_ledger_with_nothing_to_do_is_forgotten_with_its_account(autojump_clock: MockClock) -> None:

@@ -14,7 +14,15 @@ from actors.store_batcher import RETRY_SECONDS, DatabaseAway, DatabaseBack
 from actors.store_messages import BatchDone, Commit
 from store.errors import Conflict, ConflictKind, StoreUnavailable, StoreUnusable
 from store.memory.faults import Fault
-from store.writes import COMMITTED, CreateUser, InsertRecord, Refused, ReplaceUser, SettleRecords
+from store.writes import (
+    COMMITTED,
+    CreateUser,
+    InsertRecord,
+    Refused,
+    ReplaceUser,
+    SettleRecords,
+    cost_us,
+)
 from supervision.child_spec import Intensity
 from supervision.reply import Reply
 from supervision.runtime import KillHere, Point
@@ -36,6 +44,8 @@ if TYPE_CHECKING:
 
 R = TypeVar("R")
 
+INSERT_US = cost_us(make_write(1))
+
 
 @pytest.fixture
 def desk() -> Desk:
@@ -48,6 +58,23 @@ def _is_away(desk: Desk) -> bool:
 
 
 # -- group commit
+
+
+async def test_batch_is_smaller_as_long_as_the_database_is_too_slow(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What it could not do in time is asked again as it was; what follows is less, down to a bound."""
+    monkeypatch.setattr(store_batcher, "BATCH_US_MAX", 16 * INSERT_US)
+    monkeypatch.setattr(store_batcher, "BATCH_US_MIN", 2 * INSERT_US)
+    desk = Desk()
+    async with desk.open():
+        desk.store.commit([CreateUser(make_user(OWNER))])
+        desk.batches.clear()
+        desk.faults.extend([Fault.LOST_ANSWER] * 4)
+        replies = [desk.submit(make_write(seq)) for seq in range(1, 101)]
+        while not all(reply.is_filled for reply in replies):
+            await desk.work()
+            await trio.sleep(RETRY_SECONDS)
+        assert [len(batch) for batch in desk.batches] == [16, 16, 16, 16, 16, 4, 8, 16, 16, 16, 16, 8]
+        assert stored(desk) == list(range(1, 101))
 
 
 async def test_commit_answers_with_an_outcome_for_eachmake_write(desk: Desk) -> None:

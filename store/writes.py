@@ -247,7 +247,7 @@ def _session_size(record: SessionRecord) -> int:
 
 
 def cost_us(write: Write) -> int:
-    """Estimate the microseconds that a write takes on the embedded database; of an account's deletion the least."""
+    """Estimate the microseconds that a write takes on the embedded database, a deletion at the least."""
     match write:
         case DeleteUser():
             return _USER_US

@@ -5,7 +5,7 @@ BIN := .venv/bin
 SEEDS ?= 1000
 TEST_ARGS ?= -n 2 --dist loadgroup -m "not long"
 
-.PHONY: help setup run test long check format sigkill bench simulate lock docs clean
+.PHONY: help setup run test long check format sigkill rows bench simulate lock docs clean
 
 help: ## what can be made
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 10
@@ -48,6 +48,9 @@ format: setup ## bring the sources into shape
 
 sigkill: setup ## kill server and database twenty times under load, and count what arrives: some minutes
 	$(BIN)/python -m tests.chaos.sigkill $(SIGKILL_ARGS)
+
+rows: setup ## say which rows of the founding documents hold, by their scripts
+	$(BIN)/python -m tests.scenarios $(ROWS_ARGS)
 
 bench: setup ## measure a server on loopback (needs a C compiler)
 	@command -v $(CC) >/dev/null || { echo "The load generator is C: a compiler is needed; on Debian: apt install gcc libc6-dev" >&2; exit 1; }

@@ -1,0 +1,337 @@
+"""Plays a script: real clients of a real server do and see what it says, and nothing else."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import os
+import signal
+import time
+from copy import deepcopy
+from typing import TYPE_CHECKING, Final, assert_never, final
+
+from lxml import etree
+
+from tests.scenarios.matching import MismatchError, fill, match_element, shown
+from tests.scenarios.script import Verb, Way
+from tests.scenarios.wire import Wire, parse_expected
+from tests.support.raw_client import SECONDS_MAX, RawClient
+from tests.support.server import Account
+
+if TYPE_CHECKING:
+    from lxml.etree import _Element as Element
+
+    from tests.scenarios.script import Part, Script, Step
+    from tests.support.server import RunningServer
+
+_WAYS: Final = {Way.TLS: "c2s_tls", Way.STARTTLS: "c2s", Way.CLEAR: "c2s"}
+_ROUNDS: Final = 2  # of pings: whatever somebody's stanza makes others send has come after the second
+_PING: Final = "<iq type='get' id='{id}' to='{to}'><ping xmlns='urn:xmpp:ping'/></iq>"
+_pings = itertools.count(1)
+
+
+class SceneError(Exception):
+    """What happened is not what the script says; tells the line and what came in its place."""
+
+
+@final
+class Actor:
+    """One client on the stage.
+
+    Attributes:
+        part: Whom it plays.
+        account: Its account for this run.
+        is_bound: Whether it has a session, and so can be asked whether all is quiet.
+    """
+
+    def __init__(self, part: Part, account: Account, server: RunningServer) -> None:
+        self.part = part
+        self.account = account
+        self.address = f"{account.jid}/{part.resource}"
+        self.is_bound = False
+        self._server = server
+        self._client: RawClient | None = None
+        self._wire = Wire()
+
+    # -- the connection
+
+    def open(self) -> None:
+        """Connect, and say nothing yet."""
+        self.close()
+        self._client = RawClient(self._server, _WAYS[self.part.way])
+        self._wire = Wire()
+
+    def connect(self) -> None:
+        """Log in and bind."""
+        self.open()
+        self.address = self.client.log_in(self.account, self.part.resource)
+        self._wire = Wire(is_inside=True)
+        self._wire.feed(self._taken())
+        self.is_bound = True
+
+    def start_tls(self) -> None:
+        """Encrypt from here on."""
+        self.client.start_tls()
+        self._wire.restart()
+
+    def close(self) -> None:
+        """Drop the connection, if there is one."""
+        self.is_bound = False
+        if self._client is not None:
+            self._client.__exit__(None, None, None)
+            self._client = None
+
+    @property
+    def client(self) -> RawClient:
+        """Its connection.
+
+        Raises:
+            SceneError: It has none.
+        """
+        if self._client is None:
+            raise SceneError("it is not connected")
+        return self._client
+
+    def send(self, text: str) -> None:
+        """Send all of it; a new stream begins where it has a header."""
+        if "<stream:stream" in text:
+            self._wire.restart()
+        self.client.send(text)
+
+    def next(self) -> Element | None:
+        """What comes next; None where the server closes the connection.
+
+        Raises:
+            SceneError: Nothing comes.
+        """
+        deadline = time.monotonic() + SECONDS_MAX
+        while not self._wire.elements:
+            try:
+                is_open = self.client._receive(deadline)
+            except AssertionError:
+                raise SceneError(f"nothing came within {SECONDS_MAX:.0f} s") from None
+            except OSError:
+                is_open = False
+            self._wire.feed(self._taken())
+            if not is_open and not self._wire.elements:
+                return None
+        return self._wire.elements.popleft()
+
+    def put_back(self, elements: list[Element]) -> None:
+        """These have not been looked at yet."""
+        self._wire.elements.extendleft(reversed(elements))
+
+    @property
+    def stream_id(self) -> str:
+        """Of the last stream that the server opened."""
+        return self._wire.stream_id
+
+    def _taken(self) -> bytes:
+        data, self.client.unread = self.client.unread, b""
+        return data
+
+    def pong(self) -> None:
+        """Wait until the server has done all that this client asked, and what others' doings meant for it."""
+        id = f"quiet-{next(_pings)}"
+        self.send(_PING.format(id=id, to=self.account.jid))
+        before: list[Element] = []
+        while True:
+            element = self.next()
+            if element is None:
+                raise SceneError("the server closed the connection")
+            if element.get("id") == id:
+                break
+            before.append(element)
+        self.put_back(before)
+
+
+@final
+class Stage:
+    """One run of one script."""
+
+    def __init__(self, script: Script, server: RunningServer) -> None:
+        self._script = script
+        self._server = server
+        accounts = {
+            part.account: self._account(part)
+            for part in sorted(script.parts.values(), key=lambda it: it.name)
+        }
+        self._actors = {
+            name: Actor(part, accounts[part.account], server) for name, part in script.parts.items()
+        }
+        self._taken: dict[str, str] = {}
+
+    def _account(self, part: Part) -> Account:
+        name = f"{part.account}-{self._server.unique()}"
+        if part.is_registered:
+            return self._server.account(name)
+        return Account(f"{name}@{self._server.domain}", f"secret of {name}")
+
+    def play(self) -> None:
+        """Play it to its end; then nothing may be left that anybody received.
+
+        Raises:
+            SceneError: It does not go as written.
+        """
+        try:
+            for step in self._script.steps:
+                self._guarded(step)
+            self._end_quiet()
+        finally:
+            for actor in self._actors.values():
+                actor.close()
+
+    def _guarded(self, step: Step) -> None:
+        try:
+            self._do(step)
+        except (SceneError, MismatchError, AssertionError, OSError, etree.XMLSyntaxError) as error:
+            raise SceneError(f"line {step.line}, {step.who} {step.verb.value} {error}") from error
+
+    def _end_quiet(self) -> None:
+        try:
+            self._settle()
+            for name, actor in self._actors.items():
+                if actor.is_bound:
+                    self._expect_nothing(name)
+        except (SceneError, AssertionError, OSError) as error:
+            raise SceneError(f"at the end: {error}") from error
+
+    def _do(self, step: Step) -> None:  # noqa: C901, PLR0912 - a table of what can happen
+        match step.verb:
+            case Verb.CONNECTS:
+                self._actors[step.who].connect()
+            case Verb.BECOMES_AVAILABLE:
+                self._become_available(self._actors[step.who])
+            case Verb.OPENS:
+                self._actors[step.who].open()
+            case Verb.STARTS_TLS:
+                self._actors[step.who].start_tls()
+            case Verb.SENDS:
+                self._actors[step.who].send(fill(step.text, self._values(step.who)))
+            case Verb.RECEIVES:
+                self._receive(step)
+            case Verb.RECEIVES_ANY_ORDER:
+                self._receive_any_order(step)
+            case Verb.RECEIVES_NOTHING:
+                self._settle()
+                self._expect_nothing(step.who)
+            case Verb.IS_DISCONNECTED:
+                self._expect_end(self._actors[step.who])
+            case Verb.LEAVES:
+                self._actors[step.who].send("</stream:stream>")
+                self._actors[step.who].client.read_to_end()
+                self._actors[step.who].close()
+            case Verb.IS_CUT_OFF:
+                self._actors[step.who].close()
+            case Verb.RESTARTS:
+                self._server.stop()
+                self._server.restart()
+            case Verb.DATABASE_STOPS:
+                os.kill(self._server.database_pid, signal.SIGSTOP)
+            case Verb.DATABASE_GOES_ON:
+                os.kill(self._server.database_pid, signal.SIGCONT)
+            case _:
+                assert_never(step.verb)
+
+    def _values(self, who: str) -> dict[str, str]:
+        """What `{name}` stands for: facts about every client, and what has been taken from what came."""
+        values = {"domain": self._server.domain, **self._taken}
+        for name, actor in self._actors.items():
+            digest = hashlib.sha1((actor.stream_id + actor.account.password).encode(), usedforsecurity=False)
+            values |= {
+                name: actor.address,
+                f"{name}.bare": actor.account.jid,
+                f"{name}.user": actor.account.username,
+                f"{name}.password": actor.account.password,
+                f"{name}.stream": actor.stream_id,
+                f"{name}.digest": digest.hexdigest(),
+            }
+        return values
+
+    def _keep(self, values: dict[str, str]) -> None:
+        known = self._values("")
+        self._taken |= {name: value for name, value in values.items() if known.get(name) != value}
+
+    def _become_available(self, actor: Actor) -> None:
+        actor.send("<presence/>")
+        actor.pong()
+        echo = actor.next()
+        if echo is None or echo.get("from") != actor.address:
+            raise SceneError(f"got {echo if echo is None else shown(echo)} in place of its own presence")
+
+    def _receive(self, step: Step) -> None:
+        values = self._values(step.who)
+        for expected in parse_expected(step.text):
+            actual = self._next(step.who, shown(expected))
+            try:
+                match_element(expected, self._plain(step.who, expected, actual), values)
+            except MismatchError as error:
+                raise SceneError(f"{shown(expected)}\nbut got\n{shown(actual)}\n{error}") from None
+        self._keep(values)
+
+    def _receive_any_order(self, step: Step) -> None:
+        values = self._values(step.who)
+        left = parse_expected(step.text)
+        while left:
+            actual = self._next(step.who, shown(left[0]))
+            try:
+                del left[self._first_match(step.who, left, actual, values)]
+            except MismatchError as error:
+                wanted = "\n".join(map(shown, left))
+                raise SceneError(f"{wanted}\nbut got\n{shown(actual)}\n{error}") from None
+        self._keep(values)
+
+    def _first_match(self, who: str, expected: list[Element], actual: Element, values: dict[str, str]) -> int:
+        """Which of the expected elements this one is; if none, tells why not the first of its name."""
+        why: MismatchError | None = None
+        for index, one in enumerate(expected):
+            tried = dict(values)
+            try:
+                match_element(one, self._plain(who, one, actual), tried)
+            except MismatchError as error:
+                if why is None or one.tag == actual.tag:
+                    why = error
+            else:
+                values.update(tried)
+                return index
+        assert why is not None, "something was expected"
+        raise why
+
+    def _plain(self, who: str, expected: Element, actual: Element) -> Element:
+        """The same without addresses that mean no more than their absence, which a script need not write.
+
+        To a client without `to` is to itself, and without `from` it is from its own account (RFC 6120 §8.1).
+        """
+        actor = self._actors[who]
+        plain = deepcopy(actual)
+        for name, own in (("to", {actor.address, actor.account.jid}), ("from", {actor.account.jid})):
+            if name not in expected.attrib and plain.get(name) in own:
+                del plain.attrib[name]
+        return plain
+
+    def _next(self, who: str, wanted: str) -> Element:
+        try:
+            actual = self._actors[who].next()
+        except SceneError as error:
+            raise SceneError(f"{wanted}\nbut {error}") from None
+        if actual is None:
+            raise SceneError(f"{wanted}\nbut the server closed the connection")
+        return actual
+
+    def _settle(self) -> None:
+        """Wait until whatever was said has had its consequences."""
+        for _ in range(_ROUNDS):
+            for actor in self._actors.values():
+                if actor.is_bound:
+                    actor.pong()
+
+    def _expect_nothing(self, who: str) -> None:
+        elements = self._actors[who]._wire.elements
+        if elements:
+            raise SceneError(f"{who} got\n" + "\n".join(map(shown, elements)))
+
+    def _expect_end(self, actor: Actor) -> None:
+        element = actor.next()
+        if element is not None:
+            raise SceneError(f"but got\n{shown(element)}")
+        actor.close()

@@ -1,0 +1,64 @@
+"""A script that does not hold is found out, and said to be so where it does not."""
+
+import pytest
+
+from tests.scenarios.script import parse_script
+from tests.scenarios.stage import SceneError, Stage
+from tests.support.server import RunningServer
+
+HEAD = "# It\nrows: S-001\nclient juliet: juliet/balcony\nclient romeo: romeo/orchard, over STARTTLS\n"
+BEGINNING = "juliet connects\nromeo connects\n"
+SAYS = "romeo sends:\n    <message to='{juliet}' id='m'><body>hi</body></message>\n"
+HEARS = "juliet receives:\n    <message from='{romeo}' to='{juliet}' id='m'><body>hi</body></message>\n"
+NOTHING = "juliet receives nothing\n"
+LEAVES = "juliet sends:\n    </stream:stream>\n"
+ENDS = "juliet receives:\n    </stream:stream>\n"
+
+
+def play(server: RunningServer, text: str) -> None:
+    Stage(parse_script(HEAD + text), server).play()
+
+
+def test_play_what_holds(server: RunningServer) -> None:
+    play(server, BEGINNING + NOTHING + SAYS + HEARS + NOTHING)
+
+
+def test_play_takes_names_from_what_came(server: RunningServer) -> None:
+    asks = "juliet sends:\n    <iq type='get' id='q' to='{domain}'><query xmlns='jabber:iq:version'/></iq>\n"
+    hears = "juliet receives:\n    <iq type='result' id='{=what}' from='{domain}'><!-- more --></iq>\n"
+    tells = "juliet sends:\n    <message to='{romeo}' id='{what}{what}'/>\n"
+    heard = "romeo receives:\n    <message to='{romeo}' from='{juliet}' id='qq'/>\n"
+    play(server, BEGINNING + asks + hears + tells + heard)
+
+
+def test_play_in_any_order(server: RunningServer) -> None:
+    both = SAYS + SAYS.replace("'m'", "'n'")
+    hears = HEARS.replace("'m'", "'n'") + HEARS.partition("\n")[2]
+    play(server, BEGINNING + both + hears.replace("receives:", "receives in any order:"))
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (SAYS, "at the end: juliet got\n<message"),
+        (SAYS + NOTHING, "line 9, juliet receives nothing juliet got\n<message"),
+        (SAYS + HEARS.replace("hi", "ho"), "body says 'hi' in place of 'ho'"),
+        (SAYS + HEARS.replace("hi", "ho").replace("receives:", "receives in any order:"), "says 'hi'"),
+        (LEAVES + HEARS, "but got\n</stream:stream>"),
+        (LEAVES + ENDS + HEARS, "but the server closed the connection"),
+        ("romeo sends:\n    <message to='{mercutio}'/>\n", "nothing is known by the name {mercutio}"),
+        (HEARS.replace("</message>", ""), "line 7"),
+        (SAYS + "juliet is disconnected\n", "but got\n<message"),
+        ("juliet is cut off\n" + HEARS, "it is not connected"),
+    ],
+)
+def test_play_what_does_not_hold(server: RunningServer, text: str, words: str) -> None:
+    with pytest.raises(SceneError) as raised:
+        play(server, BEGINNING + text)
+    assert words in str(raised.value)
+
+
+def test_play_what_never_comes(server: RunningServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tests.scenarios.stage.SECONDS_MAX", 0.1)
+    with pytest.raises(SceneError, match="but nothing came within"):
+        play(server, BEGINNING + HEARS)

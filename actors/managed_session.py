@@ -19,7 +19,6 @@ from actors.ledger import Parcel, logged_parcel
 from actors.management_effects import (
     ANSWER,
     DONE,
-    LOGGED,
     Acknowledged,
     AnswerAckRequest,
     Count,
@@ -30,7 +29,7 @@ from actors.management_effects import (
     WriteNonza,
 )
 from actors.receipt import Receipt
-from actors.session_messages import AckDue, CloseStream, HandedOver, RosterKnown, SessionSaved
+from actors.session_messages import AckDue, CloseStream, HandedOver, HoldOver, RosterKnown, SessionSaved
 from actors.session_record import session_record
 from actors.session_state import Entry, ManagedStream, Request
 from protocols.conditions import StanzaCondition, StreamCondition
@@ -48,7 +47,7 @@ from protocols.stream_management import (
     handled_count_too_high,
     parse_nonza,
 )
-from protocols.stream_queue import AcknowledgedTooMuchError
+from protocols.stream_queue import AcknowledgedTooMuchError, Fate
 from store.log import OutboundNumber
 from store.writes import SaveSession
 
@@ -83,6 +82,9 @@ _ANSWER_TYPES: Final = frozenset({"result", "error"})
 _NOT_ACKNOWLEDGED: Final = CloseStream(
     StreamCondition.RESOURCE_CONSTRAINT, "you do not acknowledge what is sent to you"
 )
+_NOT_REPEATED: Final = CloseStream(
+    StreamCondition.RESOURCE_CONSTRAINT, "that is not what you had to send again"
+)
 _LEDGER_FULL: Final = StanzaError(
     StanzaCondition.RESOURCE_CONSTRAINT, "the database is away; try again in a moment"
 )
@@ -101,23 +103,28 @@ class Management:
 
     # -- decide
 
-    def receive(self, stream: ManagedStream, stanza: Stanza) -> Count | Repeat:
-        """How a stanza of the client's is counted, before anything is done about it."""
+    def receive(self, stream: ManagedStream, stanza: Stanza) -> Count | Repeat | CloseStream:
+        """How a stanza of the client's is counted, before anything is done about it.
+
+        One that is not what the client must send again cannot be numbered as its client does.
+        """
         incoming = stream.incoming
-        if incoming.repeats:
-            return Repeat()
         if not incoming.is_journaled:
             return DONE
+        look = _look(stanza)
+        if incoming.expected:
+            return Repeat() if incoming.is_repeat(look) else _NOT_REPEATED
         number = incoming.received + 1
         if number in stream.resent:
-            return LOGGED
+            return Count(None, Fate.LOGGED, look)
         is_owed = stanza.kind is StanzaKind.MESSAGE or stanza.type in _SUBSCRIPTION_TYPES
-        return Count(Receipt(stream.sm_id, number, incoming, self.more_is_safe)) if is_owed else DONE
+        receipt = Receipt(stream.sm_id, number, incoming, self.more_is_safe) if is_owed else None
+        return Count(receipt, Fate.DONE, look)
 
     def more_is_safe(self) -> None:
         """Wake the session if its client waits for that."""
         stream = self.state.stream
-        if stream is not None and stream.wants_ack:
+        if stream is not None and (stream.wants_ack or stream.resuming is not None):
             self.slot.mailbox.signal(ACK)
 
     def nonza(self, element: ElementReceived) -> ManagementEffect | CloseStream:
@@ -153,7 +160,7 @@ class Management:
         stream = self.state.stream
         assert stream is not None
         incoming = stream.incoming
-        number = incoming.receive()
+        number = incoming.receive(effect.look)
         if effect.receipt is None and incoming.is_journaled:
             incoming.settle(number, effect.fate)
             stream.resent.discard(number)
@@ -164,7 +171,8 @@ class Management:
     def _repeat(self, _effect: Repeat) -> None:
         stream = self.state.stream
         assert stream is not None
-        stream.incoming.repeats -= 1
+        stream.incoming.repeated()
+        self.more_is_safe()  # as the client counts
 
     def remember(self, stanza: Stanza) -> None:
         """Keep what the client has said of itself and asked, for a session that goes on from its document."""
@@ -224,7 +232,10 @@ class Management:
     def tell_more(self) -> None:
         """If the client waits for more to be safe, and more is, tell it."""
         stream = self.state.stream
-        if stream is not None and stream.wants_ack:
+        if stream is None:
+            return
+        self.go_on(stream)
+        if stream.wants_ack:
             if stream.h > stream.told:
                 self._tell(stream)
             elif stream.incoming.done > stream.incoming.safe:
@@ -418,6 +429,12 @@ class Management:
     def marked(self, stream: ManagedStream) -> None:
         """What is owed to the client has been written down; see `session_resumption`."""
 
+    def go_on(self, stream: ManagedStream) -> None:
+        """More of what the client has sent may be safe; see `session_resumption`."""
+
+    def hold_over(self) -> None:
+        """No more time to wait for that; see `session_resumption`."""
+
 
 def mark(stream: ManagedStream) -> None:
     """Count positions anew behind all that is owed, which the session's document is about to name.
@@ -445,9 +462,20 @@ _CARRY_OUT: Final[Mapping[type, Callable[[Management, Any], None]]] = {
     HandedOver: Management._handed_over,
     RosterKnown: Management._roster_known,
     SessionSaved: Management._saved,
+    HoldOver: lambda management, _effect: management.hold_over(),
     AckDue: Management._ack_is_due,
 }
 MANAGEMENT_EFFECTS: Final = frozenset(_CARRY_OUT)
+
+
+def _look(stanza: Stanza) -> int:
+    """What a repetition of a stanza has in common with it, and no other stanza, as good as surely.
+
+    By its id, where it has one, since clients may write it down anew; else byte for byte.
+    """
+    if stanza.id is None:
+        return hash(stanza.data)
+    return hash((stanza.kind, stanza.type, stanza.to, stanza.id))
 
 
 def _acknowledgement(stream: ManagedStream, h: int) -> Acknowledged | CloseStream:

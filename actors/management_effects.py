@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from actors.session_messages import AckDue, HandedOver, RosterKnown, SessionSaved
+from actors.session_messages import AckDue, HandedOver, HoldOver, RosterKnown, SessionSaved
 from protocols.stream_queue import Fate
 
 if TYPE_CHECKING:
@@ -12,18 +12,21 @@ if TYPE_CHECKING:
 
 
 class Count(NamedTuple):
-    """Count a stanza of the client's; without a receipt it is dealt with when this turn is over."""
+    """Count a stanza of the client's; without a receipt it is dealt with when this turn is over.
+
+    `look` is what tells it from others, where it may come again.
+    """
 
     receipt: Receipt | None
     fate: Fate = Fate.DONE
+    look: int | None = None
 
 
 DONE: Final = Count(None)
-LOGGED: Final = Count(None, Fate.LOGGED)
 
 
 class Repeat(NamedTuple):
-    """The client has sent a stanza again that this session had received before, and need not."""
+    """The client has sent a stanza again that this session had received before, and could not know that."""
 
 
 class Dealt(NamedTuple):
@@ -68,5 +71,6 @@ ManagementEffect = (
     | HandedOver
     | RosterKnown
     | SessionSaved
+    | HoldOver
     | AckDue
 )

@@ -37,6 +37,7 @@ from actors.session_messages import (
     FromClient,
     HandedOver,
     HibernationOver,
+    HoldOver,
     NonzaFromClient,
     Resume,
     RosterKnown,
@@ -128,7 +129,9 @@ class Session(Actor[SessionMessage, SessionEffect]):
             return self._from_bound(stamped(stanza, state.jid, state.lang), fault)
         count = self._management.receive(state.stream, stanza)
         if isinstance(count, Repeat):
-            return (count,)  # it was handled before, and the client could not know that
+            return (count,)
+        if isinstance(count, CloseStream):
+            return _close_at_once(count)
         if count.fate is not Fate.DONE:
             return (count, Accepted(stamped(stanza, state.jid, state.lang), is_resent=True))
         effects = self._from_bound(stamped(stanza, state.jid, state.lang, count.receipt), fault)
@@ -316,7 +319,8 @@ class Session(Actor[SessionMessage, SessionEffect]):
             self.stop(Normal())
 
     def _hibernation_over(self) -> None:
-        if self._state.is_hibernating:
+        stream = self._state.stream
+        if stream is not None and stream.is_hibernating and stream.resuming is None:
             self.stop(Normal())
 
     def set_aside(self, message: SessionMessage, error: BaseException) -> Sequence[SessionEffect]:
@@ -332,7 +336,9 @@ class Session(Actor[SessionMessage, SessionEffect]):
                 return self._set_aside_from_client(stanza) if via == self._state.via else ()
             case NonzaFromClient(element, via):
                 return self._nonza(element) if via == self._state.via else ()
-            case Deliver() | HandedOver() | RosterKnown() | SessionSaved() | AckDue() | Drained():
+            case (
+                Deliver() | HandedOver() | RosterKnown() | SessionSaved() | HoldOver() | AckDue() | Drained()
+            ):
                 return (message,)
             case DeliverIfDirected(stanza):
                 return routing.refuse(stanza, StanzaError(StanzaCondition.INTERNAL_SERVER_ERROR))
@@ -355,6 +361,8 @@ class Session(Actor[SessionMessage, SessionEffect]):
         count = self._management.receive(state.stream, stanza)
         if isinstance(count, Repeat):
             return (count,)
+        if isinstance(count, CloseStream):
+            return _close_at_once(count)
         answer = self._answer(stamped(stanza, state.jid, state.lang, count.receipt), error)
         return (count, *answer) if count.receipt is None else (count, *answer, Dealt(count.receipt))
 

@@ -154,6 +154,11 @@ class SessionSaved(NamedTuple):
 
 
 @final
+class HoldOver(NamedTuple):
+    """A client that resumes has waited long enough for what it had sent to be safe."""
+
+
+@final
 class AckDue(NamedTuple):
     """It is time to ask the client what it has handled."""
 
@@ -164,7 +169,7 @@ class HibernationOver(NamedTuple):
 
 
 ManagementMessage = (
-    NonzaFromClient | HandedOver | RosterKnown | Resume | SessionSaved | AckDue | HibernationOver
+    NonzaFromClient | HandedOver | RosterKnown | Resume | SessionSaved | HoldOver | AckDue | HibernationOver
 )
 
 SessionMessage = (

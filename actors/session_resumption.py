@@ -1,8 +1,9 @@
 """How a managed session loses its connection, waits, and goes on over another one (XEP-0198 §5).
 
-A session that lived on in memory goes on exactly where it was. One that came back from the database learns
-from its client's `h` where that stands: what is still owed is numbered anew behind it, and this mark is
-written down before the client is told, so that another crash changes nothing.
+A session that lived on in memory goes on exactly where it was, once all that the client has sent is safe, so
+that it need send nothing again; if the database is away that is not waited for. One that came back from the
+database learns from its client's `h` where that stands: what is still owed is numbered anew behind it, and
+this mark is written down before the client is told, so that another crash changes nothing.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from actors.outlet import NO_OUTLET
 from actors.presence_messages import SessionResumed
 from actors.session_messages import (
     HibernationOver,
+    HoldOver,
     Resume,
     ResumeAccepted,
     ResumeRefused,
@@ -116,6 +118,9 @@ class Resumption(Management):
         if stream.resuming is not None:
             stream.resuming.reply.set(ResumeRefused(StanzaCondition.CONFLICT, stream.h))
             stream.resuming = None
+        if stream.hold is not None:
+            stream.hold.cancel()
+            stream.hold = None
         if stream.revived is None:
             self._resume_living(stream, message)
         else:
@@ -130,7 +135,43 @@ class Resumption(Management):
         if count < 0:
             message.reply.set(ResumeRefused(StanzaCondition.ITEM_NOT_FOUND, stream.h))
         else:
-            self._attach(stream, message)
+            stream.resuming = message
+            self._wait_for_safety(stream)
+            self.go_on(stream)
+
+    def _wait_for_safety(self, stream: ManagedStream) -> None:
+        """For no longer than a message waits for its commit; meanwhile the client has no connection."""
+        books, state = self.server.books, self.state
+        if stream.is_safe or books.store.is_away_for(books.away_seconds):
+            return
+        stream.hold = self.slot.send_after(books.away_seconds, HoldOver())
+        if not stream.is_hibernating:
+            if state.connection is not None:
+                state.connection.tell(_REPLACED)
+            state.via += 1
+            stream.hibernated_ms = self.server.world.now_ms()
+            self.sleep(stream, stream.resume_seconds)
+
+    def hold_over(self) -> None:
+        """What is safe by now must do."""
+        stream = self.state.stream
+        if stream is not None:
+            stream.hold = None
+            self.go_on(stream)
+
+    def go_on(self, stream: ManagedStream) -> None:
+        """Let a client that resumes go on, if all that it waits for is there, or is not to be waited for."""
+        resuming = stream.resuming
+        if resuming is None or stream.is_marking:
+            return
+        if stream.hold is not None and not stream.is_safe:
+            if stream.incoming.done > stream.incoming.safe:
+                self.save(stream)
+            return
+        if stream.hold is not None:
+            stream.hold.cancel()
+        stream.resuming = stream.hold = None
+        self._attach(stream, resuming)
 
     def _resume_revived(self, stream: ManagedStream, revived: Revived, message: Resume) -> None:
         count = (message.h - revived.base) % H_MODULUS
@@ -142,7 +183,7 @@ class Resumption(Management):
             return
         self._renumber(stream, revived, revived.base + count)
         if stream.incoming.is_journaled:
-            stream.resuming = message
+            stream.resuming, stream.is_marking = message, True
             self.save(stream)
         else:
             self.server.store.cast(DropSession(stream.sm_id))  # it would say what is no longer so
@@ -187,9 +228,9 @@ class Resumption(Management):
 
     def marked(self, stream: ManagedStream) -> None:
         """The mark is journaled: the client that waits for it may go on."""
-        resuming, stream.resuming = stream.resuming, None
-        if resuming is not None:
-            self._attach(stream, resuming)
+        if stream.is_marking:
+            stream.is_marking = False
+            self.go_on(stream)
             self._refresh()
 
     def _attach(self, stream: ManagedStream, message: Resume) -> None:
@@ -211,7 +252,7 @@ class Resumption(Management):
         self.acknowledge(stream, message.h)
         stream.outgoing.rewind()
         stream.told = stream.h
-        stream.incoming.resumed(stream.told)
+        stream.incoming.resumed()
         self.write(resumed(stream.sm_id, stream.told))
         if stream.incoming.is_journaled:
             self.save(stream)  # it is not away any more, and after a crash has its full time again

@@ -144,7 +144,9 @@ def _stream_closed(server: Server, state: SessionState, stream: ManagedStream) -
     if stream.is_left:
         server.streams.leave(stream.sm_id, state.jid, stream.incoming.counter)
     else:
-        server.streams.remove(stream.sm_id, state.jid.bare, stream.incoming.done)
+        incoming = stream.incoming
+        h = min(incoming.done, incoming.received - len(incoming.expected))  # as the client counts
+        server.streams.remove(stream.sm_id, state.jid.bare, h)
     if stream.resuming is not None:
         stream.resuming.reply.set(ResumeRefused(StanzaCondition.ITEM_NOT_FOUND, stream.h))
 

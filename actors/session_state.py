@@ -89,7 +89,9 @@ class ManagedStream:
         must_save: Whether it is to be written again behind that.
         opening: Parcels from the offline queue, to be written when the document that names them is saved.
         revived: Until the client of a session from the database has resumed it.
-        resuming: The resumption that waits for the session's document.
+        resuming: The resumption that waits: for what the client has sent to be safe, or for the mark.
+        is_marking: Whether the mark that belongs to the first resumption since a restart is being written.
+        hold: Runs while a resumption waits for what the client has sent to be safe.
         is_left: Whether the session is kept in the database for another process.
     """
 
@@ -99,9 +101,11 @@ class ManagedStream:
         "handled",
         "has_asked",
         "hibernated_ms",
+        "hold",
         "incoming",
         "is_hibernating",
         "is_left",
+        "is_marking",
         "is_saved",
         "ledger",
         "must_save",
@@ -142,12 +146,19 @@ class ManagedStream:
         self.opening: list[Parcel] = []
         self.revived: Revived | None = None
         self.resuming: Resume | None = None
+        self.is_marking = False
+        self.hold: Timer | None = None
         self.is_left = False
 
     @property
     def h(self) -> int:
         """How much the client may be told is handled."""
-        return self.incoming.safe if self.is_saved else 0
+        return self.incoming.h if self.is_saved else 0
+
+    @property
+    def is_safe(self) -> bool:
+        """Whether a crash of everything would forget nothing that the client has sent."""
+        return self.is_saved and self.incoming.safe == self.incoming.received
 
 
 @final

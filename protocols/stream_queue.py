@@ -10,6 +10,8 @@ from typing import Final, Generic, Protocol, TypeVar, final
 
 H_MODULUS: Final = 2**32
 """Where `h` begins again at zero (XEP-0198 §4)."""
+LOOKS_MAX: Final = 1_000
+"""Stanzas not yet safe of which it is kept what they look like; a peer has no more unacknowledged, mostly."""
 
 
 class AcknowledgedTooMuchError(Exception):
@@ -169,36 +171,59 @@ class Incoming:
     stanzas right behind it. No more than that is ever acknowledged, so `h` never runs backwards. Where
     nothing is journaled, what was received is safe.
 
+    A peer that has been told less than was received (§5) sends the rest again. What that looks like is kept,
+    so that a stanza is passed over for having been received before only if it was.
+
     Attributes:
         received: How many have been received.
-        safe: How many may be acknowledged.
+        safe: How many a crash of everything would not forget.
         counter: The counter that is known to be journaled.
         is_journaled: Whether anything is.
-        repeats: How many of the next stanzas were received before: the peer was told less, and repeats them.
+        expected: What the next stanzas look like, which were received before; None where nobody knows.
     """
 
-    __slots__ = ("_fates", "counter", "is_journaled", "received", "repeats", "safe")
+    __slots__ = ("_fates", "_looks", "counter", "expected", "is_journaled", "received", "safe")
 
     def __init__(self, received: int = 0, *, is_journaled: bool) -> None:
         self.received = received
         self.safe = received
         self.counter = received
         self.is_journaled = is_journaled
-        self.repeats = 0
+        self.expected: deque[int | None] = deque()
         self._fates: deque[Fate] = deque()  # of those behind `safe`
+        self._looks: deque[int | None] = deque()  # of the same
 
-    def receive(self) -> int:
-        """Count one more; returns its number. It is open until `settle` says otherwise."""
+    def receive(self, look: int | None = None) -> int:
+        """Count one more; returns its number. It is open until `settle` says otherwise.
+
+        Args:
+            look: A number that a repetition of it has as well, and nothing else.
+        """
         self.received += 1
         if self.is_journaled:
             self._fates.append(Fate.OPEN)
+            self._looks.append(look if len(self._looks) < LOOKS_MAX else None)
         else:
             self.safe = self.received
         return self.received
 
-    def resumed(self, h: int) -> None:
+    @property
+    def h(self) -> int:
+        """How many may be acknowledged: none that the peer has not sent, as it counts since it resumed."""
+        return min(self.safe, self.received - len(self.expected))
+
+    def resumed(self) -> None:
         """The peer has been told `h` anew, and will send again whatever is behind that."""
-        self.repeats = self.received - h
+        if self.h == self.safe:
+            self.expected = self._looks.copy()
+
+    def is_repeat(self, look: int) -> bool:
+        """Whether the next that is expected looks like this."""
+        return bool(self.expected) and self.expected[0] == look
+
+    def repeated(self) -> None:
+        """The next that is expected has come."""
+        self.expected.popleft()
 
     def settle(self, number: int, fate: Fate) -> None:
         """Nobody has it in hand any more."""
@@ -220,15 +245,18 @@ class Incoming:
         """A counter has been journaled."""
         self.counter = max(self.counter, counter)
         while self.safe < counter:
-            self._fates.popleft()
-            self.safe += 1
+            self._step()
         self._advance()
 
     def _advance(self) -> None:
         fates = self._fates
         while fates and fates[0] is Fate.LOGGED:
-            fates.popleft()
-            self.safe += 1
+            self._step()
+
+    def _step(self) -> None:
+        self._fates.popleft()
+        self._looks.popleft()
+        self.safe += 1
 
 
 def recovered(counter: int, logged: list[int]) -> int:

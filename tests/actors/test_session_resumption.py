@@ -81,27 +81,6 @@ async def test_resume_contacts_hear_nothing_of_it(autojump_clock: MockClock, dur
         assert await juliet.hears() == []
 
 
-@BOTH
-async def test_resume_client_repeats_what_it_was_not_told_and_that_counts_once(
-    autojump_clock: MockClock, durability: Durability
-) -> None:
-    async with friends(durability).open() as house:
-        romeo, juliet = await couple(house)
-        house.pool.delay = lambda: 1.0
-        sent = [chat(BALCONY, number) for number in range(3)] + ["<presence><show>away</show></presence>"]
-        romeo.send("".join(sent))
-        await house.settle()
-        romeo.hang_up()
-        told = int((await romeo.resume()).attrib["h"])
-        house.pool.delay = None
-        romeo.send("".join(["<presence/>", *sent][told:]))  # the first was sent when it appeared
-        romeo.send(chat(BALCONY, "behind"))
-        await trio.sleep(10)
-        assert await juliet.texts() == ["0", "1", "2", "behind"]
-        romeo.ask()
-        assert (await romeo.acks())[-1] == 6
-
-
 async def test_resume_again_before_the_loss_was_noticed_replaces_the_connection(
     autojump_clock: MockClock,
 ) -> None:

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from actors import session_revival
 from actors.managed_session import Management
+from actors.session_resumption import Resumption
 from ops.cli.main import main
 from protocols.stream_queue import Incoming, Outgoing, recovered
 
@@ -32,7 +33,8 @@ def drop_one_in_a_thousand() -> None:
 def acknowledge_before_the_commit() -> None:
     """A stanza counts as safe as soon as it was received."""
 
-    def hasty(self: Incoming) -> int:
+    def hasty(self: Incoming, look: int | None = None) -> int:
+        del look
         self.received += 1
         self.safe = self.received
         return self.received
@@ -53,12 +55,16 @@ def deliver_before_the_commit() -> None:
 
 
 def give_resent_stanzas_a_fresh_id() -> None:
-    """What a client sends again after a resumption is taken for something new."""
+    """A client that resumes is told too little, and what it sends again is taken for something new."""
 
-    def forgetful(self: Incoming, _h: int) -> None:
-        self.repeats = 0
+    def hasty(self: Resumption, stream: Any) -> None:
+        """Waits for nothing."""
 
-    Incoming.resumed = forgetful  # type: ignore[assignment, method-assign] # that is the bug
+    def forgetful(self: Incoming) -> None:
+        """Expects nothing."""
+
+    Resumption._wait_for_safety = hasty  # type: ignore[method-assign] # these two are the bug
+    Incoming.resumed = forgetful  # type: ignore[method-assign] # the other
 
 
 def recover_one_too_few() -> None:

@@ -6,6 +6,7 @@ import pytest
 
 from protocols.stream_queue import (
     H_MODULUS,
+    LOOKS_MAX,
     AcknowledgedTooMuchError,
     Fate,
     Gate,
@@ -197,12 +198,63 @@ def test_incoming_where_nothing_is_journaled_is_safe_at_once() -> None:
     assert (incoming.safe, incoming.done) == (8, 8)
 
 
-def test_incoming_resumed_expects_what_was_received_beyond_what_the_peer_is_told() -> None:
+def received(*looks: int, safe: int = 0) -> Incoming:
+    """Stanzas that look like this, of which the first so many are safe."""
     incoming = Incoming(is_journaled=True)
-    for _ in range(5):
-        incoming.receive()
-    incoming.resumed(2)
-    assert incoming.repeats == 3
+    for look in looks:
+        incoming.receive(look)
+    for number in range(1, safe + 1):
+        incoming.settle(number, Fate.LOGGED)
+    return incoming
+
+
+def test_incoming_resumed_expects_what_was_received_beyond_what_the_peer_is_told() -> None:
+    incoming = received(10, 20, 30, 40, safe=2)
+    incoming.resumed()
+    assert (incoming.h, list(incoming.expected)) == (2, [30, 40])
+    assert incoming.is_repeat(30)
+    incoming.repeated()
+    assert not incoming.is_repeat(30)
+    assert incoming.is_repeat(40)
+    incoming.repeated()
+    assert not incoming.is_repeat(40)
+    assert incoming.receive(50) == 5
+
+
+def test_incoming_nothing_is_acknowledged_that_the_peer_has_not_sent_again() -> None:
+    incoming = received(10, 20, 30, safe=1)
+    incoming.resumed()
+    incoming.journaled(3)
+    assert (incoming.safe, incoming.h) == (3, 1)
+    incoming.repeated()
+    assert incoming.h == 2
+    incoming.repeated()
+    assert incoming.h == 3
+
+
+def test_incoming_resumed_in_the_middle_of_that_expects_the_rest() -> None:
+    incoming = received(10, 20, 30, safe=1)
+    incoming.resumed()
+    incoming.repeated()
+    incoming.resumed()
+    assert (incoming.h, list(incoming.expected)) == (1, [20, 30]), "it is told as little as before"
+    incoming.repeated()
+    incoming.journaled(3)
+    incoming.resumed()
+    assert (incoming.h, list(incoming.expected)) == (2, [30])
+
+
+def test_incoming_resumed_when_all_is_safe_expects_nothing() -> None:
+    incoming = received(10, 20, safe=2)
+    incoming.resumed()
+    assert (incoming.h, list(incoming.expected)) == (2, [])
+
+
+def test_incoming_of_too_many_nobody_knows_what_they_look_like() -> None:
+    incoming = received(*range(LOOKS_MAX + 1))
+    incoming.resumed()
+    assert len(incoming.expected) == LOOKS_MAX + 1
+    assert (incoming.expected[-2], incoming.expected[-1]) == (LOOKS_MAX - 1, None)
 
 
 @pytest.mark.parametrize(

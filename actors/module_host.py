@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple, TypedDict, TypeVar, final
 import trio
 
 from actors import routing
+from actors.account_items import AccountItems
 from actors.accounts import Accounts
 from actors.module import (
     AccountContext,
@@ -114,7 +115,7 @@ class ModuleHost:
             if module.options is not None
         }
         self._shared: dict[type, object] = {Accounts: server.accounts}
-        _check(modules, {*self._shared, OfflineQueue})
+        _check(modules, {*self._shared, OfflineQueue, AccountItems})
         self._domain = _by_request(modules, DomainIq)
         self._strangers = _by_request(modules, StrangerIq)
         self._accounts = _by_request(modules, AccountIq)
@@ -141,8 +142,9 @@ class ModuleHost:
         queue = OfflineQueue(
             self._server.store, user, self._server.ledger_of(state.jid), state.pending, self._server.names
         )
+        items = AccountItems(self._server.store, user.bare_jid)
         return AccountContext(
-            **self._common(module, {OfflineQueue: queue}),
+            **self._common(module, {OfflineQueue: queue, AccountItems: items}),
             jid=state.jid,
             user=user,
             priorities=state.priorities,

@@ -11,7 +11,9 @@ from actors.presence_effects import (
     Answer,
     DropResource,
     DropWaiting,
+    ForgetItem,
     HandOver,
+    KeepItem,
     KeepMessage,
     MakeUser,
     NoteInterested,
@@ -145,6 +147,8 @@ class PresenceApply:
                 self._note_interested(cause)
             case RemoveAccount():
                 self._remove_account()
+            case KeepItem() | ForgetItem():
+                pass  # it has been committed, and nothing of it is known here
             case _:
                 raise AssertionError(f"nobody carries out {effect}")
 

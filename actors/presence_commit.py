@@ -9,12 +9,13 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final, final
 
-from actors.presence_effects import KeepMessage, MakeUser, RemoveAccount, SaveUser
+from actors.presence_effects import ForgetItem, KeepItem, KeepMessage, MakeUser, RemoveAccount, SaveUser
 from actors.presence_messages import Routed
 from actors.presence_state import Submission
+from store.account_items import AccountItem
 from store.errors import Conflict, ConflictKind, StoreUnavailable
 from store.log import Direction, LogRecord, StanzaNumber
-from store.writes import Committed, CreateUser, DeleteUser, InsertRecord, ReplaceUser
+from store.writes import Committed, CreateUser, DeleteUser, DropItem, InsertRecord, ReplaceUser, SaveItem
 from supervision.child_spec import INFINITY
 from supervision.reply import CallError
 
@@ -88,6 +89,10 @@ class PresenceCommit:
                 return [CreateUser(user)]
             case KeepMessage(stanza) if isinstance(cause, Routed):
                 return [InsertRecord(await self._record(stanza, cause))]
+            case KeepItem(kind, key, data):
+                return [SaveItem(AccountItem(self._state.jid.bare, kind, key, data))]
+            case ForgetItem(kind, key):
+                return [DropItem(self._state.jid.bare, kind, key)]
             case RemoveAccount():
                 return [DeleteUser(self._state.jid.bare)]
             case _:

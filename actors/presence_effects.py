@@ -1,7 +1,7 @@
 """What can follow from a message to a presence actor: returned by its own rules and by modules' handlers.
 
-Those that change the account (`SaveUser`, `KeepMessage`, `RemoveAccount`) are committed before any of the
-others is carried out, so that nobody is told of what a crash could take back.
+Those that change the account (`SaveUser`, `KeepMessage`, `KeepItem` and their like) are committed before any
+of the others is carried out, so that nobody is told of what a crash could take back.
 """
 
 from __future__ import annotations
@@ -39,6 +39,23 @@ class KeepMessage(NamedTuple):
     """Put a message into the account's log as one not yet delivered."""
 
     stanza: Stanza
+
+
+@final
+class KeepItem(NamedTuple):
+    """Keep a thing for the account, in place of the one by that kind and key; see `store.account_items`."""
+
+    kind: str
+    key: str
+    data: bytes
+
+
+@final
+class ForgetItem(NamedTuple):
+    """Keep a thing no longer, if it is there."""
+
+    kind: str
+    key: str
 
 
 @final
@@ -189,6 +206,8 @@ AccountEffect = (
     | PushRoster
     | NoteInterested
     | KeepMessage
+    | KeepItem
+    | ForgetItem
     | HandOver
     | DropWaiting
     | NotePending

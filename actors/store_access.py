@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from actors.blocking import BlockingPool
     from protocols.sasl.keys import ScramKeys
+    from store.account_items import AccountItem
     from store.log import LogRecord
     from store.sessions import SessionRecord, SessionSummary
     from store.store import Store
@@ -116,6 +117,14 @@ class StoreAccess:
             return ()
         query = self.read(lambda store: store.pending(owner, after_seq, up_to_seq, count_max))
         return await query.wait(READ_SECONDS_MAX)
+
+    async def read_items(self, owner: str, kind: str) -> Sequence[AccountItem]:
+        """Everything of a kind that an account keeps, by key.
+
+        Raises:
+            StoreUnavailable: the database is away.
+        """
+        return await self.read(lambda store: store.items(owner, kind)).wait(READ_SECONDS_MAX)
 
     def submit(self, writes: tuple[Write, ...]) -> Reply[list[Outcome]]:
         """Write, as durably as the server is set to; the reply has an outcome for each.

@@ -16,6 +16,9 @@ from xml.etree import ElementTree
 
 from lxml import etree
 
+from protocols.namespaces import XML
+from protocols.xml_text import escape_attribute, escape_text
+
 # A name longer than this is never given to lxml, so that the budget bounds bytes too: with 20,000 names
 # 5 MB. The longest namespaces in use have some 70 bytes.
 NAME_BYTES_MAX: Final = 256
@@ -134,3 +137,45 @@ def _names_in(data: bytes) -> set[bytes]:
         if name.startswith(b"xmlns"):
             names.add(single or double)
     return names
+
+
+def element_bytes(element: Element, namespace: str = "") -> bytes:
+    """Return what spells an element and all in it, for a place where `namespace` is the default one.
+
+    Elements without a prefix, whatever prefixes they came with; attributes in a namespace get one.
+    """
+    return "".join(_written(element, namespace)).encode()
+
+
+def _written(element: Element, inherited: str) -> Iterator[str]:
+    namespace, name = _parted(element.tag)
+    declared = "" if namespace == inherited else f' xmlns="{escape_attribute(namespace)}"'
+    attributes = "".join(
+        _written_attribute(number, key, value) for number, (key, value) in enumerate(element.attrib.items())
+    )
+    if not len(element) and not element.text:
+        yield f"<{name}{declared}{attributes}/>"
+        return
+    yield f"<{name}{declared}{attributes}>{escape_text(element.text or '')}"
+    for child in element:
+        yield from _written(child, namespace)
+        yield escape_text(child.tail or "")
+    yield f"</{name}>"
+
+
+def _written_attribute(number: int, key: str, value: str) -> str:
+    namespace, name = _parted(key)
+    written = escape_attribute(value)
+    if not namespace:
+        return f' {name}="{written}"'
+    if namespace == XML:
+        return f' xml:{name}="{written}"'
+    return f' xmlns:n{number}="{escape_attribute(namespace)}" n{number}:{name}="{written}"'
+
+
+def _parted(name: str) -> tuple[str, str]:
+    """Namespace and local part of `{namespace}name`."""
+    if not name.startswith("{"):
+        return "", name
+    namespace, _, local = name[1:].rpartition("}")
+    return namespace, local

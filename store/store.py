@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from protocols.sasl.keys import ScramKeys
+from store.account_items import AccountItem
 from store.log import LogRecord
 from store.sessions import SessionRecord, SessionSummary
 from store.users import User
@@ -39,7 +40,8 @@ class Store(Protocol):
 
         The batch shares round trips and the flush of the journal; it is no transaction. One write may be
         refused and its neighbours committed, so what depends on a write waits for that write's outcome.
-        Accounts are written first, then sessions saved, records settled, records inserted, sessions dropped.
+        Accounts are written first, then what they keep, sessions saved, records settled, records inserted,
+        sessions dropped.
         Whatever is cut off in between, it is on the safe side. A record that stood for its sender's counter
         goes only after the counter is saved, so that the stanza sent again is known. What a session's
         document alone held is in the log before the document goes. The remaining danger, a counter saved
@@ -89,3 +91,6 @@ class Store(Protocol):
 
     def session_records(self, sm_ids: Sequence[str]) -> list[SessionRecord]:
         """Return the documents of those sessions that are stored, in the order asked for; some hundreds."""
+
+    def items(self, owner: str, kind: str) -> list[AccountItem]:
+        """Return everything of a kind that an account keeps, by key; its writer bounds how much it is."""

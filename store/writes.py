@@ -8,6 +8,7 @@ changed the same documents in between, so whoever commits waits for one outcome 
 from collections.abc import Iterable
 from typing import Final, NamedTuple, TypeAlias, assert_never
 
+from store.account_items import AccountItem
 from store.errors import Conflict, NotFound
 from store.log import SEQ_MAX, LogRecord, StanzaNumber
 from store.sessions import SessionRecord
@@ -23,6 +24,10 @@ SETTLED_RECORDS_MAX: Final = 150
 # Within the 16 MiB that MongoDB allows a document, as our sizes are estimates.
 SESSION_BYTES_MAX: Final = 12 * 1024 * 1024
 
+# Of one thing that an account keeps; larger ones are for another kind of store.
+ITEM_BYTES_MAX: Final = 4 * 1024 * 1024
+ITEM_KEY_CHARACTERS_MAX: Final = 1024
+
 # Measured on the embedded database, rounded up.
 _INSERT_US: Final = 300
 _SETTLE_US: Final = 600
@@ -31,6 +36,7 @@ _ROSTER_ITEM_US: Final = 12
 _SESSION_US: Final = 1100
 _QUEUE_ENTRY_US: Final = 8
 _DROP_US: Final = 2000
+_ITEM_US: Final = 1200
 
 _RECORD_OVERHEAD_BYTES: Final = 512  # what a record has besides the stanza: keys, ids and addresses
 _ROSTER_ITEM_BYTES: Final = 256
@@ -57,7 +63,7 @@ class ReplaceUser(NamedTuple):
 
 
 class DeleteUser(NamedTuple):
-    """Delete an account with its sessions and its log; committed as well if there is no such account.
+    """Delete an account with its sessions, what it keeps and its log; committed as well if there is none.
 
     Sessions go first, as nobody may resume one of an account that is half gone, and the account's document
     last. A session that is saved afterwards is there again: its owner ends it before.
@@ -105,7 +111,23 @@ class DropSession(NamedTuple):
     sm_id: str
 
 
-_SharingWrite: TypeAlias = CreateUser | ReplaceUser | InsertRecord | SettleRecords | SaveSession | DropSession
+class SaveItem(NamedTuple):
+    """Keep a thing for an account, in place of one by that kind and key; the last one wins."""
+
+    item: AccountItem
+
+
+class DropItem(NamedTuple):
+    """Keep a thing no longer; committed as well if it is not there."""
+
+    owner: str
+    kind: str
+    key: str
+
+
+_SharingWrite: TypeAlias = (
+    CreateUser | ReplaceUser | InsertRecord | SettleRecords | SaveSession | DropSession | SaveItem | DropItem
+)
 Write: TypeAlias = _SharingWrite | DeleteUser
 
 
@@ -167,15 +189,16 @@ def check_batch(writes: Iterable[Write]) -> tuple[Write, ...]:
 
 
 class _Claims:
-    """What the writes of a batch touch: accounts' documents, records by owner, and sessions.
+    """What the writes of a batch touch: accounts' documents, what they keep, records by owner, and sessions.
 
     Of sessions it knows the counters that are saved, and the lowest number for which a record is inserted.
     """
 
-    __slots__ = ("_counters", "_documents", "_numbers", "_records")
+    __slots__ = ("_counters", "_documents", "_items", "_numbers", "_records")
 
     def __init__(self) -> None:
         self._documents: set[str] = set()
+        self._items: set[tuple[str, str, str]] = set()
         self._records: dict[str, set[int]] = {}
         self._counters: dict[str, int] = {}
         self._numbers: dict[str, int] = {}
@@ -196,6 +219,10 @@ class _Claims:
                 return self._admit_session(record.sm_id, record.received)
             case DropSession(sm_id):
                 return self._admit_session(sm_id, 0)
+            case SaveItem(item):
+                return self._admit_item(item.owner, item.kind, item.key)
+            case DropItem(owner, kind, key):
+                return self._admit_item(owner, kind, key)
             case _:
                 assert_never(write)
 
@@ -208,6 +235,12 @@ class _Claims:
         is_fresh = sm_id not in self._counters
         self._counters[sm_id] = received
         return is_fresh and received < self._numbers.get(sm_id, received + 1)
+
+    def _admit_item(self, *name: str) -> bool:
+        owner, kind, key = name
+        is_fresh = (owner, kind, key) not in self._items
+        self._items.add((owner, kind, key))
+        return is_fresh
 
     def _admit_records(self, owner: str, seqs: tuple[int, ...]) -> bool:
         known = self._records.setdefault(owner, set())
@@ -235,6 +268,10 @@ def _size(write: _SharingWrite) -> int:
             return _session_size(record)
         case DropSession(sm_id):
             return len(sm_id) + _KEY_BYTES
+        case SaveItem(item):
+            return _RECORD_OVERHEAD_BYTES + len(item.key) + len(item.data)
+        case DropItem(owner, _, key):
+            return len(owner) + len(key) + _KEY_BYTES
         case _:
             assert_never(write)
 
@@ -261,6 +298,8 @@ def cost_us(write: Write) -> int:
             return _SESSION_US + _QUEUE_ENTRY_US * len(record.entries)
         case DropSession():
             return _DROP_US
+        case SaveItem() | DropItem():
+            return _ITEM_US
         case _:
             assert_never(write)
 
@@ -280,8 +319,19 @@ def check_write(write: Write) -> None:
             raise ValueError(f"cannot settle {len(seqs)} records at once")
         case SaveSession(record):
             _check_session(record)
+        case SaveItem(item):
+            _check_item(item)
         case _:
             return
+
+
+def _check_item(item: AccountItem) -> None:
+    if "/" in item.kind:
+        raise ValueError(f"no kind of thing: {item.kind!r}")
+    if len(item.key) > ITEM_KEY_CHARACTERS_MAX or len(item.data) > ITEM_BYTES_MAX:
+        raise ValueError(f"{len(item.data)} bytes of {item.kind} for {item.owner}, or its key, are too long")
+            f"too long a key, or {len(item.data)} bytes of {item.kind} for {item.owner}: too long"
+        )
 
 
 def _check_session(record: SessionRecord) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Final, TypeVar, assert_never, final
 
 from protocols.sasl.keys import ScramKeys
+from store.account_items import AccountItem
 from store.errors import Conflict, ConflictKind, NotFound, StoreUnavailable
 from store.log import LogRecord
 from store.memory.faults import Fault, FaultHook, no_fault
@@ -18,11 +19,13 @@ from store.writes import (
     COMMITTED,
     CreateUser,
     DeleteUser,
+    DropItem,
     DropSession,
     InsertRecord,
     Outcome,
     Refused,
     ReplaceUser,
+    SaveItem,
     SaveSession,
     SettleRecords,
     Write,
@@ -35,11 +38,13 @@ T = TypeVar("T")
 _ORDER: Final[Mapping[type[Write], int]] = {
     CreateUser: 0,
     ReplaceUser: 0,
-    SaveSession: 1,
-    SettleRecords: 2,
-    InsertRecord: 3,
-    DropSession: 4,
-    DeleteUser: 5,
+    SaveItem: 1,
+    DropItem: 1,
+    SaveSession: 2,
+    SettleRecords: 3,
+    InsertRecord: 4,
+    DropSession: 5,
+    DeleteUser: 6,
 }
 
 
@@ -54,6 +59,7 @@ class MemoryStore:
         self._log: defaultdict[str, dict[int, LogRecord]] = defaultdict(dict)
         self._by_inbound: dict[tuple[str, int, str], int] = {}
         self._sessions: dict[str, SessionRecord] = {}
+        self._items: dict[tuple[str, str, str], AccountItem] = {}
 
     def open(self) -> None:
         """Make ready; see `store.store.Store` for this and all that follows."""
@@ -133,6 +139,11 @@ class MemoryStore:
         stored = self._read("session_records", lambda: self._sessions)
         return [stored[sm_id] for sm_id in dict.fromkeys(sm_ids) if sm_id in stored]
 
+    def items(self, owner: str, kind: str) -> list[AccountItem]:
+        """Return everything of a kind that an account keeps, by key."""
+        items = self._read("items", lambda: sorted(self._items.values()))
+        return [item for item in items if (item.owner, item.kind) == (owner, kind)]
+
     def _next_fault(self, operation: str) -> Fault | None:
         return self._faults(operation) if self._is_open else Fault.AWAY
 
@@ -159,6 +170,12 @@ class MemoryStore:
             case DropSession(sm_id):
                 self._sessions.pop(sm_id, None)
                 return COMMITTED
+            case SaveItem(item):
+                self._items[item[:3]] = item
+                return COMMITTED
+            case DropItem(owner, kind, key):
+                self._items.pop((owner, kind, key), None)
+                return COMMITTED
             case _:
                 assert_never(write)
 
@@ -179,6 +196,7 @@ class MemoryStore:
 
     def _delete(self, bare_jid: str) -> Outcome:
         self._sessions = {key: it for key, it in self._sessions.items() if it.bare_jid != bare_jid}
+        self._items = {key: it for key, it in self._items.items() if it.owner != bare_jid}
         for record in self._log.pop(bare_jid, {}).values():
             self._forget_inbound(record)
         self._users.pop(bare_jid, None)

@@ -7,11 +7,13 @@ from pymongo.database import Database
 
 from store.mongo.connection import Document
 from store.mongo.documents import RecordDocument, UserDocument
+from store.mongo.item_documents import ItemDocument
 from store.mongo.session_documents import SessionDocument
 
 USERS: Final = "users"
 LOG: Final = "log"
 SESSIONS: Final = "sessions"
+ITEMS: Final = "items"
 SCHEMA: Final = "schema"
 SCHEMA_KEY: Final = "schema"  # of its one document
 
@@ -29,3 +31,8 @@ def log_in(database: Database[Document]) -> Collection[RecordDocument]:
 def sessions_in(database: Database[Document]) -> Collection[SessionDocument]:
     """Return the stream-managed sessions."""
     return cast("Collection[SessionDocument]", database[SESSIONS])
+
+
+def items_in(database: Database[Document]) -> Collection[ItemDocument]:
+    """Return what accounts keep beside their documents and logs."""
+    return cast("Collection[ItemDocument]", database[ITEMS])

@@ -13,7 +13,7 @@ from pymongo.errors import BulkWriteError
 
 from store.errors import Conflict, ConflictKind, NotFound
 from store.log import LogRecord
-from store.mongo.collections import LOG, USERS, log_in, sessions_in, users_in
+from store.mongo.collections import LOG, USERS, items_in, log_in, sessions_in, users_in
 from store.mongo.connection import Connection
 from store.mongo.deletion import delete_account
 from store.mongo.documents import (
@@ -27,17 +27,20 @@ from store.mongo.documents import (
     user_from_document,
 )
 from store.mongo.failures import DUPLICATE_KEY, Stage
+from store.mongo.item_documents import document_from_item, item_key
 from store.mongo.session_documents import document_from_session
 from store.users import User
 from store.writes import (
     COMMITTED,
     CreateUser,
     DeleteUser,
+    DropItem,
     DropSession,
     InsertRecord,
     Outcome,
     Refused,
     ReplaceUser,
+    SaveItem,
     SaveSession,
     SettleRecords,
     Write,
@@ -73,6 +76,7 @@ class BatchCommit:
             StoreUnavailable: If not all of them became known.
         """
         self._write_accounts()
+        self._write_items()
         self._save_sessions()
         self._settle_records()
         self._insert_records()
@@ -117,6 +121,20 @@ class BatchCommit:
         stored = {user.bare_jid: user for user in found}
         for place, write in writes.items():
             self._outcomes[place] = _account_outcome(write, stored.get(write.user.bare_jid))
+
+    def _write_items(self) -> None:
+        saved = [document_from_item(write.item) for write in self._batch if isinstance(write, SaveItem)]
+        dropped = [item_key(*write) for write in self._batch if isinstance(write, DropItem)]
+        if saved:
+            requests = [ReplaceOne({"_id": document["_id"]}, document, upsert=True) for document in saved]
+            # A duplicate key is no conflict here but a race with our own first try: unknown.
+            with self._connection.database(self._stage) as database:
+                items_in(database).bulk_write(requests, ordered=False)
+            self._stage = Stage.LATER_WRITE
+        if dropped:
+            with self._connection.database(self._stage) as database:
+                items_in(database).delete_many({"_id": {"$in": dropped}})
+            self._stage = Stage.LATER_WRITE
 
     def _save_sessions(self) -> None:
         documents = [

@@ -1,4 +1,4 @@
-"""How an account goes: its sessions first, its log piece by piece, its document last.
+"""How an account goes: its sessions first, what it keeps, its log piece by piece, its document last.
 
 Nobody may resume a session of an account that is half gone. The document is what a second try starts from,
 and what keeps the name from being given to somebody else while messages to the former owner are still there.
@@ -8,7 +8,7 @@ from typing import Final
 
 from pymongo.database import Database
 
-from store.mongo.collections import log_in, sessions_in, users_in
+from store.mongo.collections import items_in, log_in, sessions_in, users_in
 from store.mongo.connection import Document
 
 # A window of this many sequence numbers takes a quarter of a second on the embedded engine if all of them
@@ -20,10 +20,11 @@ _FEW: Final = WINDOW_SEQS_MIN // 4
 
 
 def delete_account(database: Database[Document], bare_jid: str) -> None:
-    """Delete an account, its sessions and all that is in its log; do nothing for what is gone already."""
+    """Delete an account with sessions, items and log; do nothing for what is gone already."""
     users, log = users_in(database), log_in(database)
     document = users.find_one({"_id": bare_jid}, {"log_reserved": 1})
     sessions_in(database).delete_many({"bare_jid": bare_jid})
+    items_in(database).delete_many({"owner": bare_jid})
     start = 0
     end = 0 if document is None else document["log_reserved"]
     width = WINDOW_SEQS_MIN

@@ -9,8 +9,9 @@ from typing import Final, final
 from pymongo import ASCENDING
 
 from protocols.sasl.keys import ScramKeys
+from store.account_items import AccountItem
 from store.log import LogRecord
-from store.mongo.collections import SCHEMA, SCHEMA_KEY, log_in, sessions_in, users_in
+from store.mongo.collections import SCHEMA, SCHEMA_KEY, items_in, log_in, sessions_in, users_in
 from store.mongo.commit import BatchCommit
 from store.mongo.connection import DATABASE_NAME, POOL_SIZE_DEFAULT, Connection
 from store.mongo.documents import (
@@ -24,6 +25,7 @@ from store.mongo.documents import (
     user_from_document,
 )
 from store.mongo.failures import Stage
+from store.mongo.item_documents import item_from_document, kind_key
 from store.mongo.migrations import migrate
 from store.mongo.session_documents import SUMMARY_FIELDS, session_from_document, summary_from_document
 from store.sessions import SessionRecord, SessionSummary
@@ -143,3 +145,9 @@ class MongoStore:
             documents = list(sessions_in(database).find({"_id": {"$in": list(sm_ids)}}))
         stored = {document["_id"]: session_from_document(document) for document in documents}
         return [stored[sm_id] for sm_id in dict.fromkeys(sm_ids) if sm_id in stored]
+
+    def items(self, owner: str, kind: str) -> list[AccountItem]:
+        """Return everything of a kind that an account keeps, by key."""
+        with self._connection.database(Stage.READ) as database:
+            documents = list(items_in(database).find({"of": kind_key(owner, kind)}))
+        return sorted(item_from_document(document) for document in documents)

@@ -12,7 +12,7 @@ from typing import Final, NamedTuple
 from pymongo import ASCENDING, IndexModel
 from pymongo.database import Database
 
-from store.mongo.collections import LOG, SESSIONS, USERS
+from store.mongo.collections import ITEMS, LOG, SESSIONS, USERS
 from store.mongo.connection import Document
 
 
@@ -44,6 +44,12 @@ INDEXES: Final = {
     SESSIONS: (
         # Deleting an account's sessions. Saving one again, which leaves the field as it is, costs no more.
         Index("bare_jid", ("bare_jid",)),
+    ),
+    ITEMS: (
+        # What an account keeps of one kind.
+        Index("of", ("of",)),
+        # Deleting all of it with the account.
+        Index("owner", ("owner",)),
     ),
 }
 

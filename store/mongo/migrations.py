@@ -29,6 +29,7 @@ MIGRATIONS: Final = (
     Migration(1, "users and log, with their indexes", create_indexes),
     # Users and records without `outbound` are as they were, and before there were sessions none had it.
     Migration(2, "sessions, with their index", create_indexes),
+    Migration(3, "what accounts keep, with its indexes", create_indexes),
 )
 
 

@@ -3,11 +3,12 @@
 import subprocess
 import sys
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 from lxml import etree
 
-from protocols.xml_element import NAME_BYTES_MAX, Element, NameBudget, build_without_budget
+from protocols.xml_element import NAME_BYTES_MAX, Element, NameBudget, build_without_budget, element_bytes
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -135,3 +136,31 @@ def test_build_of_a_hundred_thousand_made_up_names_takes_no_memory(kind: str) ->
         [sys.executable, "-c", GROWTH, kind], cwd=ROOT, capture_output=True, text=True, check=True
     )
     assert int(run.stdout) < 1_000
+
+
+SPELLED = [
+    b"<a xmlns='urn:a' b='c'/>",
+    b"<x:a xmlns:x='urn:a' x:b='1' xml:lang='de' c='&lt;&#10;&quot;'>t &amp; <b xmlns=''/> u<x:c/>v</x:a>",
+    b"<a><b xmlns='urn:b'><c xmlns='jabber:client'>1</c></b>2</a>",
+]
+
+
+@pytest.mark.parametrize("data", SPELLED)
+@pytest.mark.parametrize("namespace", ["", "jabber:client"])
+def test_element_bytes_spell_the_same(data: bytes, namespace: str) -> None:
+    for built in (NameBudget(frozenset(), 100).build(data), build_without_budget(data)):
+        around = f"<r xmlns='{namespace}'>{element_bytes(built, namespace).decode()}</r>"
+        (again,) = etree.fromstring(around)
+        assert canonical(again) == canonical(etree.fromstring(data))
+
+
+def canonical(element: etree._Element) -> str:
+    """The same for whatever is spelt with other prefixes only."""
+    text = etree.tostring(element, encoding="unicode", with_tail=False)
+    return ElementTree.canonicalize(text, rewrite_prefixes=True)
+
+
+def test_element_bytes_name_a_namespace_where_it_changes() -> None:
+    built = build_without_budget(b"<a xmlns='urn:a'><b/><c xmlns='urn:c'/></a>")
+    assert element_bytes(built) == b'<a xmlns="urn:a"><b/><c xmlns="urn:c"/></a>'
+    assert element_bytes(built, "urn:a") == b'<a><b/><c xmlns="urn:c"/></a>'

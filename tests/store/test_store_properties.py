@@ -6,6 +6,7 @@ from dataclasses import replace
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from store.account_items import AccountItem
 from store.log import StanzaNumber
 from store.memory.driver import MemoryStore
 from store.mongo.driver import MongoStore
@@ -14,9 +15,11 @@ from store.users import User
 from store.writes import (
     CreateUser,
     DeleteUser,
+    DropItem,
     DropSession,
     InsertRecord,
     ReplaceUser,
+    SaveItem,
     SaveSession,
     SettleRecords,
     Write,
@@ -26,6 +29,7 @@ from tests.store.samples import make_record, make_session, make_user
 
 OWNERS = ("a", "b")
 SESSIONS = ("session", "other")
+KINDS = ("first", "second")
 SEQS_MAX = 6
 
 _runs = itertools.count(1)
@@ -55,6 +59,8 @@ sessions = st.builds(
     owners,
     st.integers(0, 3),
 )
+kinds = st.sampled_from(KINDS)
+keys = st.sampled_from(["a", "b"])
 writes = st.one_of(
     st.builds(CreateUser, users),
     users.map(lambda user: ReplaceUser(user, user.rev - 1)),
@@ -63,6 +69,8 @@ writes = st.one_of(
     st.builds(SettleRecords, owners, st.frozensets(seqs, min_size=1).map(tuple), st.booleans()),
     st.builds(SaveSession, sessions),
     st.builds(DropSession, session_ids),
+    st.builds(SaveItem, st.builds(AccountItem, owners, kinds, keys, st.sampled_from([b"1", b"2"]))),
+    st.builds(DropItem, owners, kinds, keys),
 )
 
 
@@ -89,6 +97,10 @@ def renamed(write: Write, run: int) -> Write:
             return SaveSession(replace(session, sm_id=name(session.sm_id), jid=jid))
         case DropSession(sm_id):
             return DropSession(name(sm_id))
+        case SaveItem(item):
+            return SaveItem(item._replace(owner=name(item.owner)))
+        case DropItem(owner, kind, key):
+            return DropItem(name(owner), kind, key)
 
 
 def _with_name(user: User, bare_jid: str) -> User:
@@ -102,6 +114,7 @@ def contents(store: Store, run: int) -> list[object]:
         found.append(store.user(owner))
         found.append(store.pending(owner, 0, SEQS_MAX, SEQS_MAX))
         found += [store.record(owner, seq) for seq in range(1, SEQS_MAX + 1)]
+        found += [store.items(owner, kind) for kind in KINDS]
     sm_ids = [f"{sm_id}@run{run}" for sm_id in SESSIONS]
     found.append(store.session_records(sm_ids))
     found.append([summary for summary in store.sessions() if summary.sm_id in sm_ids])

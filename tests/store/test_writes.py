@@ -2,18 +2,22 @@
 
 import pytest
 
+from store.account_items import AccountItem
 from store.log import SEQ_MAX, StanzaNumber
 from store.sessions import QueueEntry
 from store.users import RosterItem
 from store.writes import (
     BATCH_BYTES_MAX,
+    ITEM_BYTES_MAX,
     SESSION_BYTES_MAX,
     SETTLED_RECORDS_MAX,
     CreateUser,
     DeleteUser,
+    DropItem,
     DropSession,
     InsertRecord,
     ReplaceUser,
+    SaveItem,
     SaveSession,
     SettleRecords,
     Write,
@@ -30,6 +34,7 @@ INSERT = InsertRecord(make_record("a@x", 1))
 SETTLE = SettleRecords("a@x", (1, 2), keep=False)
 SAVE = SaveSession(make_session("s", received=5))
 DROP = DropSession("s")
+KEEP = SaveItem(AccountItem("a@x", "private", "a", b"<a/>"))
 
 
 def insert_number(session: str, number: int) -> InsertRecord:
@@ -61,6 +66,10 @@ def insert_number(session: str, number: int) -> InsertRecord:
         ([DROP, SAVE], 1),
         ([DROP, DROP], 1),
         ([SAVE, DropSession("t"), SaveSession(make_session("u")), CREATE, INSERT], 5),
+        ([KEEP, DropItem("a@x", "private", "b"), DropItem("a@x", "card", "a"), REPLACE], 4),
+        ([KEEP, KEEP], 1),
+        ([KEEP, DropItem("a@x", "private", "a")], 1),
+        ([DropItem("a@x", "private", "a"), KEEP], 1),
         ([insert_number("s", 6), insert_number("t", 5), SAVE], 3),
         ([SAVE, insert_number("s", 6), insert_number("t", 5)], 3),
         ([insert_number("s", 5), SAVE], 1),
@@ -138,6 +147,9 @@ def test_check_batch_gives_what_may_share() -> None:
         [InsertRecord(make_record("a@x", 0))],
         [InsertRecord(make_record("a@x", SEQ_MAX + 1))],
         [SettleRecords("a@x", (), keep=True)],
+        [SaveItem(AccountItem("a@x", "a/b", "c", b""))],
+        [SaveItem(AccountItem("a@x", "b", "c" * 1025, b""))],
+        [SaveItem(AccountItem("a@x", "b", "c", b"d" * (ITEM_BYTES_MAX + 1)))],
         [SettleRecords("a@x", tuple(range(SETTLED_RECORDS_MAX + 1)), keep=True)],
         [SaveSession(make_session("s", entries=(QueueEntry(),)))],
         [SaveSession(make_session("s", entries=(QueueEntry(seq=1, data=b""),)))],
@@ -145,5 +157,5 @@ def test_check_batch_gives_what_may_share() -> None:
     ],
 )
 def test_check_batch_refuses_what_never_works(batch: list[Write]) -> None:
-    with pytest.raises(ValueError, match=r"batch|revision|sequence number|settle|session"):
+    with pytest.raises(ValueError, match=r"batch|revision|sequence number|settle|session|thing|too long"):
         check_batch(batch)

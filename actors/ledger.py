@@ -12,6 +12,7 @@ Plain objects that belong to no actor's slot: sessions use them in their own tur
 from __future__ import annotations
 
 from collections import deque
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, final
 
 from actors.fates import MessageFate
@@ -20,7 +21,7 @@ from store.log import Direction, LogRecord, StanzaNumber
 from store.writes import InsertRecord, Refused
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from actors.fates import FateLog
     from actors.store_access import StoreAccess
@@ -193,6 +194,7 @@ class Ledger:
     """
 
     __slots__ = (
+        "_readings",
         "bare_jid",
         "books",
         "done",
@@ -222,6 +224,7 @@ class Ledger:
         self.done: list[Parcel] = []
         self.ripe: deque[Parcel] = deque()
         self.waiting: list[Parcel] = []
+        self._readings: list[set[int]] = []
 
     @property
     def is_idle(self) -> bool:
@@ -351,6 +354,18 @@ class Ledger:
         for parcel in parcels:
             assert parcel.seq is not None
             self.owed.pop(parcel.seq, None)
+            for gone in self._readings:
+                gone.add(parcel.seq)
+
+    @contextmanager
+    def reading(self) -> Iterator[set[int]]:
+        """While the log is being read: what has left it meanwhile, and may be in what was read all the same."""
+        gone: set[int] = set()
+        self._readings.append(gone)
+        try:
+            yield gone
+        finally:
+            self._readings[:] = [each for each in self._readings if each is not gone]
 
 
 def _is_committed(reply: Reply[list[Outcome]]) -> bool:

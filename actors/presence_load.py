@@ -81,13 +81,15 @@ async def _read_waiting(server: Server, state: PresenceState) -> _Waiting:
     if user is None:
         return _Waiting((), {}, {})
     ids = [each.sm_id for each in server.streams.stored_of(state.jid.bare)]
-    records = await server.store.read_sessions(ids)
-    undelivered = await read_undelivered(server.store, user)
-    logged = {
-        record.sm_id: await server.store.read_logged_numbers(record.sm_id, record.received, LOGGED_MAX)
-        for record in records
-    }
-    return _Waiting(records, {each.seq: each for each in undelivered}, logged)
+    with server.ledger_of(state.jid).reading() as gone:  # by a session that is there already
+        records = await server.store.read_sessions(ids)
+        undelivered = await read_undelivered(server.store, user)
+        logged = {
+            record.sm_id: await server.store.read_logged_numbers(record.sm_id, record.received, LOGGED_MAX)
+            for record in records
+        }
+    pending = {each.seq: each for each in undelivered if each.seq not in gone}
+    return _Waiting(records, pending, logged)
 
 
 def _come_back(server: Server, state: PresenceState, waiting: _Waiting) -> None:

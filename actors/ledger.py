@@ -140,6 +140,12 @@ class Parcel:
                 self.stanza.receipt.hold()
             self.ledger.log(self)
 
+    @property
+    def is_elsewhere(self) -> bool:
+        """Whether it is in the log, or another session's, whose client has it or is to get it."""
+        is_with_others = self._expected > 0 or self.outstanding > 0 or self.was_acknowledged
+        return self.ledger is not None or is_with_others
+
     def open(self) -> None:
         """Let sessions write it."""
         self.is_open = True
@@ -359,7 +365,7 @@ class Ledger:
 
     @contextmanager
     def reading(self) -> Iterator[set[int]]:
-        """While the log is being read: what has left it meanwhile, and may be in what was read all the same."""
+        """While the log is being read: what has left it meanwhile, though it may have been read."""
         gone: set[int] = set()
         self._readings.append(gone)
         try:

@@ -14,7 +14,7 @@ from actors.presence_rules import parse_priority
 from actors.presence_state import OwnResource
 from actors.roster_changes import all_changes_since
 from actors.session_resumption import give_back
-from actors.session_revival import adopt, revive
+from actors.session_revival import adopt, revive, share
 from actors.session_start import start_hibernating
 from actors.session_state import SessionState
 from actors.store_access import READ_SECONDS_MAX
@@ -107,6 +107,7 @@ def _come_back(server: Server, state: PresenceState, waiting: _Waiting) -> None:
         )
         for record in waiting.records
     ]
+    share(revived)
     ledger.revived()
     if user is None:
         for sm_id in expiries:
@@ -122,7 +123,7 @@ def _come_back(server: Server, state: PresenceState, waiting: _Waiting) -> None:
             or not _start(server, state, session, seconds)
         ):
             server.streams.remove(session.stream.sm_id, state.jid.bare, session.stream.h)
-            give_back(server, session, lambda _stanza: False)
+            give_back(server, session)
     _adopt_what_waits(server, state, waiting.pending)
     server.directory.publish(state.jid.bare, state.priorities)
 

@@ -12,6 +12,7 @@ Plain objects that belong to no actor's slot: sessions use them in their own tur
 from __future__ import annotations
 
 from collections import deque
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, final
 
 from actors.fates import MessageFate
@@ -20,7 +21,7 @@ from store.log import Direction, LogRecord, StanzaNumber
 from store.writes import InsertRecord, Refused
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from actors.fates import FateLog
     from actors.store_access import StoreAccess
@@ -139,6 +140,12 @@ class Parcel:
                 self.stanza.receipt.hold()
             self.ledger.log(self)
 
+    @property
+    def is_elsewhere(self) -> bool:
+        """Whether it is in the log, or another session's, whose client has it or is to get it."""
+        is_with_others = self._expected > 0 or self.outstanding > 0 or self.was_acknowledged
+        return self.ledger is not None or is_with_others
+
     def open(self) -> None:
         """Let sessions write it."""
         self.is_open = True
@@ -193,6 +200,7 @@ class Ledger:
     """
 
     __slots__ = (
+        "_readings",
         "bare_jid",
         "books",
         "done",
@@ -222,6 +230,7 @@ class Ledger:
         self.done: list[Parcel] = []
         self.ripe: deque[Parcel] = deque()
         self.waiting: list[Parcel] = []
+        self._readings: list[set[int]] = []
 
     @property
     def is_idle(self) -> bool:
@@ -351,6 +360,18 @@ class Ledger:
         for parcel in parcels:
             assert parcel.seq is not None
             self.owed.pop(parcel.seq, None)
+            for gone in self._readings:
+                gone.add(parcel.seq)
+
+    @contextmanager
+    def reading(self) -> Iterator[set[int]]:
+        """While the log is being read: what has left it meanwhile, though it may have been read."""
+        gone: set[int] = set()
+        self._readings.append(gone)
+        try:
+            yield gone
+        finally:
+            self._readings[:] = [each for each in self._readings if each is not gone]
 
 
 def _is_committed(reply: Reply[list[Outcome]]) -> bool:

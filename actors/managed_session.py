@@ -251,7 +251,7 @@ class Management:
 
     def deliver(self, stream: ManagedStream, message: Deliver) -> None:
         """Put a stanza into the client's output; behind a gate, where its sender will be told it is safe."""
-        stanza, is_shared, parcel = message
+        stanza, parcel = message
         is_logged = stream.incoming.is_journaled and stanza.kind is StanzaKind.MESSAGE
         is_logged = is_logged and (stanza.receipt is not None or stream.is_hibernating)
         if is_logged and self.server.store.is_full:
@@ -261,7 +261,7 @@ class Management:
                 routing.send_back(self.server, stanza, _LEDGER_FULL)
                 return
             is_logged = False  # it is how a sender learns just that
-        entry = Entry(stanza, is_shared=is_shared)
+        entry = Entry(stanza)
         position = stream.outgoing.append(entry)
         if stream.requests and stanza.kind is StanzaKind.IQ:
             self._note_answer(stream, stanza, stream.outgoing.origin + position)

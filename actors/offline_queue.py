@@ -60,11 +60,12 @@ class OfflineQueue:
         Raises:
             StoreUnavailable: the database is away.
         """
-        records = await read_undelivered(self._store, self._user)
+        with self._ledger.reading() as gone:
+            records = await read_undelivered(self._store, self._user)
         return [
             Waiting(each.seq, each.at_ms, read_stored(each.data, self._names), each.inbound)
             for each in records
-            if not self._ledger.is_owed(each.seq)
+            if not self._ledger.is_owed(each.seq) and each.seq not in gone
         ]
 
 

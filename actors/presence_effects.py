@@ -86,7 +86,6 @@ class SendToSession(NamedTuple):
 
     session: Ref[Any]
     stanza: Stanza
-    is_shared: bool = False
     parcel: Parcel | None = None
 
 

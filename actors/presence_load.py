@@ -14,7 +14,7 @@ from actors.presence_rules import parse_priority
 from actors.presence_state import OwnResource
 from actors.roster_changes import all_changes_since
 from actors.session_resumption import give_back
-from actors.session_revival import adopt, revive
+from actors.session_revival import adopt, revive, share
 from actors.session_start import start_hibernating
 from actors.session_state import SessionState
 from actors.store_access import READ_SECONDS_MAX
@@ -81,13 +81,15 @@ async def _read_waiting(server: Server, state: PresenceState) -> _Waiting:
     if user is None:
         return _Waiting((), {}, {})
     ids = [each.sm_id for each in server.streams.stored_of(state.jid.bare)]
-    records = await server.store.read_sessions(ids)
-    undelivered = await read_undelivered(server.store, user)
-    logged = {
-        record.sm_id: await server.store.read_logged_numbers(record.sm_id, record.received, LOGGED_MAX)
-        for record in records
-    }
-    return _Waiting(records, {each.seq: each for each in undelivered}, logged)
+    with server.ledger_of(state.jid).reading() as gone:  # by a session that is there already
+        records = await server.store.read_sessions(ids)
+        undelivered = await read_undelivered(server.store, user)
+        logged = {
+            record.sm_id: await server.store.read_logged_numbers(record.sm_id, record.received, LOGGED_MAX)
+            for record in records
+        }
+    pending = {each.seq: each for each in undelivered if each.seq not in gone}
+    return _Waiting(records, pending, logged)
 
 
 def _come_back(server: Server, state: PresenceState, waiting: _Waiting) -> None:
@@ -105,6 +107,7 @@ def _come_back(server: Server, state: PresenceState, waiting: _Waiting) -> None:
         )
         for record in waiting.records
     ]
+    share(revived)
     ledger.revived()
     if user is None:
         for sm_id in expiries:
@@ -120,7 +123,7 @@ def _come_back(server: Server, state: PresenceState, waiting: _Waiting) -> None:
             or not _start(server, state, session, seconds)
         ):
             server.streams.remove(session.stream.sm_id, state.jid.bare, session.stream.h)
-            give_back(server, session, lambda _stanza: False)
+            give_back(server, session)
     _adopt_what_waits(server, state, waiting.pending)
     server.directory.publish(state.jid.bare, state.priorities)
 

@@ -35,7 +35,6 @@ class ToSession(NamedTuple):
 
     session: Ref[Any]
     stanza: Stanza
-    is_shared: bool = False
     parcel: Parcel | None = None
 
 
@@ -111,7 +110,7 @@ def _to_each(sessions: Sequence[Ref[Any]], stanza: Stanza) -> tuple[RoutingEffec
     if len(sessions) == 1:
         return (ToSession(sessions[0], stanza),)
     parcel = Parcel(stanza, len(sessions)) if stanza.kind is StanzaKind.MESSAGE else None
-    return tuple(ToSession(session, stanza, True, parcel) for session in sessions)
+    return tuple(ToSession(session, stanza, parcel) for session in sessions)
 
 
 def route_to_user(entry: UserEntry | None, to: JID, stanza: Stanza) -> tuple[RoutingEffect, ...]:
@@ -199,8 +198,8 @@ def carry_out(server: Server, effect: RoutingEffect) -> None:
     Total: what a mailbox refuses becomes an error for the sender, in its own turn.
     """
     match effect:
-        case ToSession(session, stanza, is_shared, parcel):
-            if not session.cast(Deliver(stanza, is_shared, parcel), len(stanza.data)):
+        case ToSession(session, stanza, parcel):
+            if not session.cast(Deliver(stanza, parcel), len(stanza.data)):
                 _refused(server, session, stanza, parcel)
             elif stanza.receipt is not None:
                 stanza.receipt.hold()

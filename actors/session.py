@@ -239,7 +239,7 @@ class Session(Actor[SessionMessage, SessionEffect]):
             if not state.outlet.append_stanza(effect.stanza):
                 if effect.parcel is not None:
                     effect.parcel.decline()
-                state.undelivered.append(effect._replace(parcel=None))  # which has been told
+                state.undelivered.append(effect)
                 return  # somebody else will deal with it
             if effect.parcel is not None:
                 effect.parcel.taken()

@@ -45,11 +45,10 @@ class NonzaFromClient(NamedTuple):
 class Deliver(NamedTuple):
     """A stanza for the session's client.
 
-    `is_shared` if other resources of its user get it as well; then `parcel` is what they have in common.
+    Where other resources of its user get it as well, `parcel` is what they have in common.
     """
 
     stanza: Stanza
-    is_shared: bool = False
     parcel: Parcel | None = None
 
 

@@ -23,6 +23,7 @@ def session_record(
     """
     outgoing = stream.outgoing
     count = max(0, outgoing.origin - outgoing.acked)
+    entries = outgoing.entries()[:count]
     return SessionRecord(
         sm_id=stream.sm_id,
         jid=state.jid.full,
@@ -31,7 +32,8 @@ def session_record(
         acked=outgoing.acked,
         epoch=outgoing.epoch,
         base=outgoing.acked if count else outgoing.origin,
-        entries=tuple(_queue_entry(entry) for entry in outgoing.entries()[:count]),
+        entries=tuple(_queue_entry(entry) for entry in entries),
+        elsewhere=tuple(at for at, entry in enumerate(entries) if _is_elsewhere(entry)),
         handled=tuple(seq for seq in stream.handled if stream.ledger.is_owed(seq)),
         is_exact=is_exact,
         presence=None if state.presence is None else state.presence.data,
@@ -45,6 +47,12 @@ def session_record(
         resume_seconds=stream.resume_seconds,
         hibernated_ms=stream.hibernated_ms,
     )
+
+
+def _is_elsewhere(entry: Entry) -> bool:
+    """Of what has a record the log says so."""
+    common = entry.common
+    return common is not None and common.ledger is None and common.was_acknowledged
 
 
 def _queue_entry(entry: Entry) -> QueueEntry:

@@ -38,12 +38,9 @@ from protocols.timestamp import timestamp
 from store.writes import DropSession, SaveSession
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from actors.server import Server
     from actors.session_state import ManagedStream, Revived, SessionState
     from protocols.jid import JID
-    from protocols.stanza import Stanza
 
 _REPLACED: Final = CloseConnection(StreamCondition.CONFLICT, "the session goes on over another connection")
 _REQUEST_TYPES: Final = frozenset({"get", "set"})
@@ -269,10 +266,10 @@ class Resumption(Management):
 # -- the end
 
 
-def give_back(server: Server, state: SessionState, has_others: Callable[[Stanza], bool]) -> None:
+def give_back(server: Server, state: SessionState) -> None:
     """A managed session has ended: what its client did not acknowledge goes where it would go without it.
 
-    A message that another of the user's sessions has, or will have, is left to that one.
+    A message that another of the user's clients has, or will have, is left to that one.
     """
     stream = state.stream
     if stream is None or stream.is_left:
@@ -282,26 +279,20 @@ def give_back(server: Server, state: SessionState, has_others: Callable[[Stanza]
     stamp = timestamp(stream.hibernated_ms or server.world.now_ms())
     for entry in stream.outgoing.entries():
         if entry.stanza.kind is not StanzaKind.PRESENCE:
-            _give_back_one(server, stream, entry, stamp, has_others)
+            _give_back_one(server, stream, entry, stamp)
 
 
-def _give_back_one(
-    server: Server,
-    stream: ManagedStream,
-    entry: Entry,
-    stamp: str,
-    has_others: Callable[[Stanza], bool],
-) -> None:
+def _give_back_one(server: Server, stream: ManagedStream, entry: Entry, stamp: str) -> None:
     """A logged message is in the log, from where another resource gets it."""
     stanza = entry.stanza
     parcel = entry.gate or entry.common
     if parcel is not None:
         stream.ledger.given_up(parcel)
-    if parcel is not None and parcel.ledger is not None:
-        return
+        if parcel.is_elsewhere:
+            return
     if stanza.kind is StanzaKind.IQ:
         if stanza.type in _REQUEST_TYPES and not entry.is_answered:
             routing.send_back(server, stanza, _GONE)
-    elif not (entry.is_shared and has_others(stanza)):
+    else:
         is_new = stanza.type != "error" and DELAY.encode() not in stanza.data
         routing.send(server, with_delay(stanza, server.domain.full, stamp) if is_new else stanza)

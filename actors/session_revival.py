@@ -7,6 +7,7 @@ makes up for them when the client comes.
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING
 
 from actors.ledger import Parcel, logged_parcel
@@ -14,7 +15,7 @@ from actors.offline_queue import KEPT_TYPES
 from actors.outlet import NO_OUTLET
 from actors.session_state import Entry, ManagedStream, Request, Revived, SessionState
 from protocols.jid import parse_jid
-from protocols.stanza import with_delay
+from protocols.stanza import StanzaKind, with_delay
 from protocols.stored_stanza import read_stored
 from protocols.stream_queue import Incoming, Outgoing, recovered
 from protocols.timestamp import timestamp
@@ -81,7 +82,8 @@ def _owed(
     """What the client may not have, in order, each with its wire number where it had one."""
     for number, queued in enumerate(record.entries, record.base + 1):
         if queued.data is not None:
-            yield Entry(read_stored(queued.data, names)), number
+            is_elsewhere = number - record.base - 1 in record.elsewhere
+            yield _unlogged_entry(queued.data, names, is_elsewhere=is_elsewhere), number
         elif queued.seq is not None and queued.seq in pending:
             each = pending[queued.seq]
             has_place = any(place.session == record.sm_id for place in each.outbound)
@@ -127,6 +129,25 @@ def adopt(state: SessionState, records: Iterable[LogRecord], names: NameBudget, 
     stream.revived = stream.revived._replace(numbers=tuple(number for _entry, number in owed))
 
 
+def share(sessions: Iterable[SessionState]) -> None:
+    """Tell sessions of one account that came back which messages without a record they have in common.
+
+    Those are known by their bytes; equal ones are paired from the last, since the first leave first.
+    """
+    parcels: dict[tuple[bytes, int], Parcel] = {}
+    for session in sessions:
+        found: Counter[bytes] = Counter()
+        for entry in reversed(session.owed()):
+            if entry.common is None or entry.common.was_acknowledged:
+                continue
+            data = entry.stanza.data
+            found[data] += 1
+            parcel = parcels.setdefault((data, found[data]), entry.common)
+            if parcel is not entry.common:
+                parcel.outstanding += 1
+                entry.common = parcel
+
+
 def _seq(entry: Entry) -> int:
     """The number in the log of what waits; what has none stands before all that has."""
     return 0 if entry.gate is None or entry.gate.seq is None else entry.gate.seq
@@ -153,6 +174,16 @@ def _acknowledged_before(record: LogRecord, ledger: Ledger) -> None:
         ledger, record.seq, record.at_ms, record.inbound, outstanding=0
     )
     parcel.was_acknowledged = True
+
+
+def _unlogged_entry(data: bytes, names: NameBudget, *, is_elsewhere: bool) -> Entry:
+    """A message may have been for others of its user's clients as well."""
+    entry = Entry(read_stored(data, names))
+    if entry.stanza.kind is StanzaKind.MESSAGE:
+        entry.common = Parcel(entry.stanza)
+        entry.common.outstanding = 1
+        entry.common.was_acknowledged = is_elsewhere
+    return entry
 
 
 def _logged_entry(record: LogRecord, ledger: Ledger, names: NameBudget) -> Entry:

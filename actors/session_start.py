@@ -21,7 +21,7 @@ from actors.session_resumption import give_back
 from actors.session_state import ManagedStream, SessionState
 from protocols.conditions import StanzaCondition, StreamCondition
 from protocols.errors import StanzaError
-from protocols.stanza import Stanza, StanzaKind
+from protocols.stanza import StanzaKind
 from supervision.child_spec import ChildSpec, Restart
 from supervision.dynamic_supervisor import NotAcceptingError
 
@@ -159,26 +159,19 @@ def _is_root_stopping(slot: Slot[Any]) -> bool:
 
 def _abandoned(server: Server, state: SessionState, left: Sequence[SessionMessage]) -> None:
     """What the client did not get is routed again, its session's name being gone."""
-    give_back(server, state, lambda stanza: _others_are_there(server, stanza))
+    give_back(server, state)
     waiting = [message for message in left if isinstance(message, Deliver | DeliverIfDirected)]
-    for message in (*state.undelivered, *waiting):
-        stanza = message.stanza
+    for message in waiting:
         if isinstance(message, Deliver) and message.parcel is not None:
             message.parcel.decline()
-        if stanza.kind is not StanzaKind.PRESENCE and not _others_have(server, message):
+    for message in (*state.undelivered, *waiting):
+        stanza = message.stanza
+        if stanza.kind is not StanzaKind.PRESENCE and not _is_elsewhere(message):
             routing.send(server, stanza)
         if stanza.receipt is not None:
             stanza.receipt.release()
 
 
-def _others_have(server: Server, message: Deliver | DeliverIfDirected) -> bool:
-    """Whether another of the user's resources got this as well, and is still there."""
-    is_shared = isinstance(message, Deliver) and message.is_shared
-    return is_shared and _others_are_there(server, message.stanza)
-
-
-def _others_are_there(server: Server, stanza: Stanza) -> bool:
-    if stanza.to is None:
-        return False
-    entry = server.directory.users.get(stanza.to.bare)
-    return entry is not None and bool(entry.route.available)
+def _is_elsewhere(message: Deliver | DeliverIfDirected) -> bool:
+    """Whether another of the user's resources got this as well, and sees to it."""
+    return isinstance(message, Deliver) and message.parcel is not None and message.parcel.is_elsewhere

@@ -26,20 +26,18 @@ class Entry:
     Attributes:
         stanza: What is written.
         gate: Its parcel, where it has a record in the log; not before that is committed is it written.
-        common: Its parcel, where it need not wait for that: other resources are to have a record, if any.
-        is_shared: Whether other resources of the user got it as well.
+        common: Its parcel, where it need not wait for that: other resources got it as well.
         roster_version: What the client knows of the roster once it has this.
         is_answered: Whether it is a request that the client has answered.
     """
 
-    __slots__ = ("common", "gate", "is_answered", "is_shared", "roster_version", "size", "stanza")
+    __slots__ = ("common", "gate", "is_answered", "roster_version", "size", "stanza")
 
-    def __init__(self, stanza: Stanza, gate: Parcel | None = None, *, is_shared: bool = False) -> None:
+    def __init__(self, stanza: Stanza, gate: Parcel | None = None) -> None:
         self.stanza = stanza
         self.size = len(stanza.data)
         self.gate = gate
         self.common: Parcel | None = None
-        self.is_shared = is_shared
         self.is_answered = False
         self.roster_version: int | None = None
 

@@ -51,6 +51,7 @@ class SessionRecord:
         epoch: Rises by one with each mark.
         base: The wire number before the first entry.
         entries: What was owed when the mark was made, in order.
+        elsewhere: Which of the entries, from 0, another of the account's clients is known to have.
         handled: Records from the account's offline queue that the client has, and may still be in the log.
         is_exact: Whether the entries are all that was owed in the end: the server stopped in order.
         presence: The last available presence as stamped, if it is available.
@@ -69,6 +70,7 @@ class SessionRecord:
     epoch: int = 0
     base: int = 0
     entries: tuple[QueueEntry, ...] = ()
+    elsewhere: tuple[int, ...] = ()
     handled: tuple[int, ...] = ()
     is_exact: bool = False
     presence: bytes | None = None

@@ -33,6 +33,7 @@ class SessionDocument(TypedDict):
     epoch: int
     base: int
     entries: NotRequired[list[int | bytes]]
+    elsewhere: NotRequired[list[int]]
     handled: NotRequired[list[int]]
     is_exact: NotRequired[bool]
     presence: NotRequired[bytes]
@@ -60,6 +61,8 @@ def document_from_session(record: SessionRecord) -> SessionDocument:
         document["lang"] = record.lang
     if record.entries:
         document["entries"] = [_value_from_entry(entry) for entry in record.entries]
+    if record.elsewhere:
+        document["elsewhere"] = list(record.elsewhere)
     if record.handled:
         document["handled"] = list(record.handled)
     if record.is_exact:
@@ -93,6 +96,7 @@ def session_from_document(document: SessionDocument) -> SessionRecord:
         epoch=document["epoch"],
         base=document["base"],
         entries=tuple(_entry_from_value(value) for value in document.get("entries", ())),
+        elsewhere=tuple(document.get("elsewhere", ())),
         handled=tuple(document.get("handled", ())),
         is_exact=document.get("is_exact", False),
         presence=document.get("presence"),

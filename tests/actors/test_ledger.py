@@ -345,6 +345,49 @@ async def test_parcel_is_done_when_all_have_acknowledged_it() -> None:
         assert clerk.ledger.is_idle
 
 
+async def test_parcel_is_elsewhere_as_long_as_somebody_sees_to_it() -> None:
+    async with opened() as clerk:
+        parcel = Parcel(clerk.message(), 3)
+        parcel.join(PLACE)
+        parcel.join(OTHER_PLACE)
+        clerk.ledger.given_up(parcel)
+        assert parcel.is_elsewhere, "the second has it, and the third is to get it"
+        clerk.ledger.given_up(parcel)
+        assert parcel.is_elsewhere, "the third is to get it"
+        parcel.decline()
+        assert not parcel.is_elsewhere
+
+
+async def test_parcel_that_one_has_acknowledged_is_elsewhere() -> None:
+    async with opened() as clerk:
+        parcel = Parcel(clerk.message(), 2)
+        parcel.join(PLACE)
+        parcel.join(OTHER_PLACE)
+        clerk.ledger.acknowledged(parcel)
+        clerk.ledger.given_up(parcel)
+        assert parcel.is_elsewhere
+
+
+async def test_parcel_with_a_record_is_elsewhere() -> None:
+    async with opened() as clerk:
+        parcel = Parcel(clerk.message(), 1)
+        parcel.place(clerk.ledger, PLACE, Mailbox[Any]())
+        clerk.ledger.given_up(parcel)
+        assert parcel.is_elsewhere
+
+
+async def test_reading_learns_what_has_left_the_log_meanwhile() -> None:
+    async with opened() as clerk:
+        parcels = [logged_parcel(clerk.ledger, seq, 0, None) for seq in range(1, 5)]
+        clerk.ledger.settled(parcels[:1])
+        with clerk.ledger.reading() as gone:
+            clerk.ledger.settled(parcels[1:2])
+            with clerk.ledger.reading() as gone_since:
+                clerk.ledger.settled(parcels[2:3])
+            clerk.ledger.settled(parcels[3:])
+        assert (gone, gone_since) == ({2, 3, 4}, {3})
+
+
 async def test_parcel_one_has_acknowledged_and_the_other_given_up_is_done() -> None:
     async with opened() as clerk:
         parcel = logged_parcel(clerk.ledger, 7, 0, None, outstanding=2)

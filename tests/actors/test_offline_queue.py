@@ -1,6 +1,9 @@
 """What modules see of the messages that wait."""
 
+from __future__ import annotations
+
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -9,8 +12,14 @@ from actors.ledger import logged_parcel
 from actors.offline_queue import OfflineQueue, Waiting, read_undelivered
 from actors.presence_state import PendingSize
 from protocols.jid import parse_jid
-from store.users import User
 from tests.actors.house import House
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from actors.store_access import StoreAccess
+    from store.log import LogRecord
+    from store.users import User
 
 
 def queue(house: House, user: User, size: PendingSize | None = None) -> OfflineQueue:
@@ -58,6 +67,24 @@ async def test_offline_queue_leaves_out_what_is_a_session_s() -> None:
         logged_parcel(ledger, 2, 0, None)
         assert [each.seq for each in await queue(house, juliet).read()] == [1, 3]
         assert [each.seq for each in await read_undelivered(house.server.store, juliet)] == [1, 2, 3]
+
+
+async def test_offline_queue_leaves_out_what_left_it_while_it_was_read(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async with House().open() as house:
+        await keep(house, 3)
+        ledger = house.server.ledger_of(parse_jid("juliet@localhost"))
+        parcel, read = logged_parcel(ledger, 2, 0, None), read_undelivered
+
+        async def read_slowly(store: StoreAccess, user: User) -> Sequence[LogRecord]:
+            records = await read(store, user)
+            ledger.settled([parcel])
+            return records
+
+        monkeypatch.setattr(offline_queue, "read_undelivered", read_slowly)
+        juliet = house.account("juliet@localhost")
+        assert [each.seq for each in await queue(house, juliet).read()] == [1, 3]
 
 
 async def test_read_undelivered_looks_no_further_than_numbers_were_reserved() -> None:

@@ -1,17 +1,21 @@
 """After a crash of everything: sessions come back from the database, and owe what they owed (XEP-0198 §5)."""
 
-from typing import Any
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import trio
-from trio.testing import MockClock
 
+from actors import presence_load
+from actors.ledger import logged_parcel
+from actors.offline_queue import read_undelivered
 from actors.session_messages import HibernationOver, SessionSaved
 from protocols.jid import parse_jid
-from store.memory.driver import MemoryStore
 from store.memory.faults import Fault
+from store.writes import InsertRecord, ReplaceUser, SettleRecords
 from supervision.runtime import Point
-from supervision.slot import Slot
 from tests.actors.house import House
 from tests.actors.managed_client import appear, died, managed, photograph
 from tests.actors.managed_house import (
@@ -26,6 +30,18 @@ from tests.actors.managed_house import (
     friends,
     kept,
 )
+from tests.store.samples import make_record
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from trio.testing import MockClock
+
+    from actors.store_access import StoreAccess
+    from store.log import LogRecord
+    from store.memory.driver import MemoryStore
+    from store.users import User
+    from supervision.slot import Slot
 
 # -- a crash of everything
 
@@ -207,6 +223,33 @@ async def test_crash_message_for_a_hibernating_session_from_somebody_unmanaged_i
     async with after(store).open() as later:
         assert (await juliet.resume(later)).tag == RESUMED
         assert await juliet.texts() == ["1", "2"]
+
+
+async def test_crash_what_left_the_log_while_it_was_read_reaches_nobody(
+    autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with friends().open() as house:
+        juliet = await appear(house, BALCONY)
+        await house.settle()
+        store, account = died(house, juliet), house.account(JULIET)
+    store.open()
+    reserved = replace(account, rev=account.rev + 1, log_reserved=500)
+    record = make_record(JULIET, 1, data=chat(JULIET, "had").encode(), pending=True)
+    store.commit([ReplaceUser(reserved, account.rev), InsertRecord(record)])
+    async with after(store).open() as later:
+        ledger = later.server.ledger_of(parse_jid(JULIET))
+        parcel = logged_parcel(ledger, 1, 0, None)
+
+        async def read_slowly(access: StoreAccess, user: User) -> Sequence[LogRecord]:
+            records = await read_undelivered(access, user)
+            assert [record.seq for record in records] == [1]
+            store.commit([SettleRecords(JULIET, (1,), keep=False)])
+            ledger.settled([parcel])
+            return records
+
+        monkeypatch.setattr(presence_load, "read_undelivered", read_slowly)
+        assert (await juliet.resume(later)).tag == RESUMED
+        assert await juliet.texts() == []
 
 
 async def test_crash_offline_messages_handed_over_come_back_in_their_places(

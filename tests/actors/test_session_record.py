@@ -103,3 +103,21 @@ def test_record_holds_a_message_that_has_no_number_yet_as_it_is() -> None:
     record = session_record(state, state.stream, 0, is_exact=True)
     assert record.entries == (QueueEntry(data=stanza.data),)
     assert record.is_exact
+
+
+def test_record_says_which_messages_another_client_has() -> None:
+    account = Account()
+    state = account.session()
+    assert state.stream is not None
+    for number in range(3):
+        entry = account.owe(state, chat(str(number)))
+        entry.common = Parcel(entry.stanza, 2)
+        entry.common.join(OutboundNumber("sm", 0, number + 1))
+        if number != 1:
+            entry.common.taken()
+    write(state, 1, acked=1)
+    state.stream.outgoing.mark()
+    account.owe_logged(chat("behind the mark"), state)
+    record = session_record(state, state.stream, 0)
+    assert record.entries == tuple(QueueEntry(data=chat(text).data) for text in "12")
+    assert record.elsewhere == (1,)

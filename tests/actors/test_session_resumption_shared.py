@@ -118,3 +118,58 @@ async def test_give_back_after_a_crash_what_the_other_got_at_once_does_not_come_
         assert await window.texts() == []
         await trio.sleep(20)
         assert kept(house) == []
+
+
+@BOTH
+@pytest.mark.parametrize("has_acknowledged", [False, True])
+async def test_give_back_after_a_restart_what_both_had_without_a_record_does_not_come_again(
+    autojump_clock: MockClock, durability: Durability, has_acknowledged: bool
+) -> None:
+    async with house_of(durability).open() as house:
+        balcony, romeo = await appear(house, BALCONY), await house.appear(ORCHARD)
+        window = await appear(house, WINDOW)
+        romeo.send(chat(JULIET, "to both"))
+        assert await window.texts() == ["to both"]
+        if has_acknowledged:
+            window.acknowledge()
+        await house.settle()
+        window.forget_connection()
+        await house.stop()
+        await house.start_again()
+        await window.resume(house)
+        assert await window.texts() == []
+        house.session_of(balcony.client.jid).ref.tell(HibernationOver())
+        await trio.sleep(20)
+        assert await window.texts() == []
+        window.acknowledge()
+        await trio.sleep(20)
+        assert kept(house) == []
+
+
+@BOTH
+@pytest.mark.parametrize("is_restarted", [False, True])
+async def test_give_back_what_both_lost_goes_to_one_who_came_between(
+    autojump_clock: MockClock, durability: Durability, is_restarted: bool
+) -> None:
+    async with house_of(durability).open() as house:
+        balcony, romeo = await appear(house, BALCONY), await house.appear(ORCHARD)
+        window = await appear(house, WINDOW)
+        romeo.send(chat(JULIET, "to both"))
+        assert await window.texts() == ["to both"]
+        balcony.hang_up()
+        window.hang_up()
+        await house.settle()
+        if is_restarted:
+            await house.stop()
+            await house.start_again()
+        later = await managed(house, f"{JULIET}/later")
+        later.send("<presence/>")
+        await house.settle()
+        for client in (balcony, window):
+            assert await later.texts() == []
+            house.session_of(client.client.jid).ref.tell(HibernationOver())
+            await trio.sleep(20)
+        assert await later.texts() == ["to both"]
+        later.acknowledge()
+        await trio.sleep(20)
+        assert kept(house) == []

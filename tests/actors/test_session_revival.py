@@ -2,6 +2,7 @@
 
 from actors.outlet import NO_OUTLET
 from actors.session_record import session_record
+from actors.session_revival import share
 from actors.session_state import Request, Revived, SessionState
 from protocols.jid import parse_jid
 from protocols.stanza import with_delay
@@ -177,6 +178,46 @@ def test_revive_what_one_session_has_acknowledged_and_the_other_owes() -> None:
         assert entry.gate is not None
         assert (entry.gate.outstanding, entry.gate.was_acknowledged) == (1, True)
         assert later.ledger.done == []
+
+
+def test_revive_message_without_a_record_that_another_client_has() -> None:
+    entries = tuple(QueueEntry(data=each.data) for each in (result("r"), chat("1"), chat("2")))
+    state = Account().revive(make_session(epoch=1, entries=entries, elsewhere=(1,)))
+    parcels = [entry.common for entry in state.owed()]
+    assert parcels[0] is None
+    assert [parcel.was_acknowledged for parcel in parcels if parcel is not None] == [True, False]
+    assert session_record(state, state.stream, 0).elsewhere == (1,) if state.stream is not None else False
+
+
+def test_share_pairs_equal_messages_from_the_last() -> None:
+    account = Account()
+    texts = {"balcony": ["ok", "ok", "alone"], "window": ["ok"], "hall": ["ok", "ok"]}
+    states = {
+        name: account.revive(
+            make_session(sm_id=name, epoch=1, entries=tuple(QueueEntry(data=chat(text).data) for text in of))
+        )
+        for name, of in texts.items()
+    }
+    share(states.values())
+    parcels = {name: [entry.common for entry in state.owed()] for name, state in states.items()}
+    assert parcels["window"] == parcels["balcony"][1:2] == parcels["hall"][1:]
+    assert parcels["balcony"][0] is parcels["hall"][0]
+    counts = [0 if parcel is None else parcel.outstanding for parcel in parcels["balcony"]]
+    assert counts == [2, 3, 1]
+
+
+def test_share_leaves_out_what_another_client_has() -> None:
+    account, entries = Account(), (QueueEntry(data=chat("ok").data),)
+    states = [
+        account.revive(make_session(sm_id=name, epoch=1, entries=entries, elsewhere=elsewhere))
+        for name, elsewhere in [("balcony", (0,)), ("window", ())]
+    ]
+    share(states)
+    parcels = [entry.common for state in states for entry in state.owed()]
+    assert [(each.outstanding, each.was_acknowledged) for each in parcels if each is not None] == [
+        (1, True),
+        (1, False),
+    ]
 
 
 def test_revive_what_is_for_nobody_of_these_is_left_to_the_offline_queue() -> None:

@@ -117,7 +117,7 @@ async def test_end_what_waits_in_the_mailbox_frees_those_who_wait_for_it(autojum
         sessions[0].mailbox.request_stop(Normal())
         for session in sessions:
             receipt.hold()
-            assert session.ref.cast(Deliver(stanza, True, parcel))
+            assert session.ref.cast(Deliver(stanza, parcel))
         receipt.release()
         assert await window.texts() == ["to both"]
         assert not sessions[0].ref.is_alive

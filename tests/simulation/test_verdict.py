@@ -65,6 +65,19 @@ def test_verdict_takes_a_refusal_for_one_fate_whether_it_waits_was_heard_or_both
     assert "more than one fate" in fault
 
 
+@pytest.mark.parametrize(("crashes", "is_fault"), [([], True), ([0.5], True), ([3.0], False), ([9.0], False)])
+def test_verdict_allows_a_second_refusal_where_the_first_was_said_without_the_database(
+    crashes: list[float], is_fault: bool
+) -> None:
+    ledger = Ledger()
+    sent(ledger, 1)
+    ledger.unsafe.append((1.5, 4.0))
+    ledger.crashes += crashes
+    ledger.bounced("m1", ROMEO)
+    ledger.bounced("m1", ROMEO)
+    assert bool(judge(ledger, QUIET)) is is_fault
+
+
 @pytest.mark.parametrize(
     "excuse",
     [

@@ -104,11 +104,12 @@ def _fates(ledger: Ledger, message: Message, stored: int, errors: int) -> Iterat
         and not _is_in_gap(ledger, message, acked_at)
     ):
         yield f"{name} was acknowledged and is lost"
-    if message.bounces > 1 and not message.is_resent:
+    was_unsafe = _was_unsafe(ledger, message.at)
+    if message.bounces > 1 and not message.is_resent and not was_unsafe:
         yield f"{name} was refused {message.bounces} times"
     if stored > 1 and not message.is_resent:
         yield f"{name} is stored {stored} times"
-    is_excused = _is_rerouted(ledger, message, float("inf")) or _was_unsafe(ledger, message.at)
+    is_excused = _is_rerouted(ledger, message, float("inf")) or was_unsafe
     if fates > 1 and not message.is_resent and not is_excused:
         kinds = [f"{len(message.copies)} copies delivered", f"{stored} stored", f"{message.bounces} refused"]
         yield f"{name} has more than one fate: {', '.join(kinds)}"

@@ -66,6 +66,7 @@ SESSIONS = st.builds(
     base=NUMBERS,
     handled=st.lists(NUMBERS, max_size=3).map(tuple),
     entries=st.lists(QUEUE_ENTRIES, max_size=3).map(tuple),
+    elsewhere=st.lists(NUMBERS, max_size=3).map(tuple),
     is_exact=st.booleans(),
     presence=st.none() | BYTES,
     directed=st.lists(TEXTS, max_size=3).map(tuple),

@@ -330,8 +330,6 @@ def _check_item(item: AccountItem) -> None:
         raise ValueError(f"no kind of thing: {item.kind!r}")
     if len(item.key) > ITEM_KEY_CHARACTERS_MAX or len(item.data) > ITEM_BYTES_MAX:
         raise ValueError(f"{len(item.data)} bytes of {item.kind} for {item.owner}, or its key, are too long")
-            f"too long a key, or {len(item.data)} bytes of {item.kind} for {item.owner}: too long"
-        )
 
 
 def _check_session(record: SessionRecord) -> None:

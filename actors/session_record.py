@@ -61,4 +61,4 @@ def _queue_entry(entry: Entry) -> QueueEntry:
         return QueueEntry(seq=entry.gate.seq)
     if entry.common is not None and entry.common.is_committed:
         return QueueEntry(seq=entry.common.seq)
-    return QueueEntry(data=entry.stanza.data)
+    return QueueEntry(data=entry.stanza.data, is_answered=entry.is_answered)

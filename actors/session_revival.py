@@ -83,7 +83,9 @@ def _owed(
     for number, queued in enumerate(record.entries, record.base + 1):
         if queued.data is not None:
             is_elsewhere = number - record.base - 1 in record.elsewhere
-            yield _unlogged_entry(queued.data, names, is_elsewhere=is_elsewhere), number
+            unlogged = _unlogged_entry(queued.data, names, is_elsewhere=is_elsewhere)
+            unlogged.is_answered = queued.is_answered
+            yield unlogged, number
         elif queued.seq is not None and queued.seq in pending:
             each = pending[queued.seq]
             has_place = any(place.session == record.sm_id for place in each.outbound)

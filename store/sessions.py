@@ -17,10 +17,12 @@ class QueueEntry(NamedTuple):
     Attributes:
         seq: The sequence number of its record in the log of the session's account.
         data: The stanza itself, where no record has it.
+        is_answered: Whether it is a request that the client has answered.
     """
 
     seq: int | None = None
     data: bytes | None = None
+    is_answered: bool = False
 
 
 class OpenRequest(NamedTuple):

@@ -1,6 +1,7 @@
 """Stream-managed sessions as documents and back: one document a session, keyed by its id.
 
-An entry of the queue is the number of its record, or the stanza's bytes: its type says which. `bare_jid` is
+An entry of the queue is the number of its record, or the stanza's bytes: its type says which. Those that are
+requests which the client has answered are told apart in `answered`, by their place, from zero. `bare_jid` is
 there for an index. What is absent from a session is absent from its document.
 """
 
@@ -34,6 +35,7 @@ class SessionDocument(TypedDict):
     base: int
     entries: NotRequired[list[int | bytes]]
     elsewhere: NotRequired[list[int]]
+    answered: NotRequired[list[int]]
     handled: NotRequired[list[int]]
     is_exact: NotRequired[bool]
     presence: NotRequired[bytes]
@@ -61,6 +63,9 @@ def document_from_session(record: SessionRecord) -> SessionDocument:
         document["lang"] = record.lang
     if record.entries:
         document["entries"] = [_value_from_entry(entry) for entry in record.entries]
+        answered = [at for at, entry in enumerate(record.entries) if entry.is_answered]
+        if answered:
+            document["answered"] = answered
     if record.elsewhere:
         document["elsewhere"] = list(record.elsewhere)
     if record.handled:
@@ -95,7 +100,7 @@ def session_from_document(document: SessionDocument) -> SessionRecord:
         acked=document["acked"],
         epoch=document["epoch"],
         base=document["base"],
-        entries=tuple(_entry_from_value(value) for value in document.get("entries", ())),
+        entries=_entries(document),
         elsewhere=tuple(document.get("elsewhere", ())),
         handled=tuple(document.get("handled", ())),
         is_exact=document.get("is_exact", False),
@@ -124,8 +129,14 @@ def _value_from_entry(entry: QueueEntry) -> int | bytes:
     return entry.data
 
 
-def _entry_from_value(value: int | bytes) -> QueueEntry:
-    return QueueEntry(seq=value) if isinstance(value, int) else QueueEntry(data=value)
+def _entries(document: SessionDocument) -> tuple[QueueEntry, ...]:
+    answered = frozenset(document.get("answered", ()))
+    return tuple(
+        QueueEntry(seq=value)
+        if isinstance(value, int)
+        else QueueEntry(data=value, is_answered=at in answered)
+        for at, value in enumerate(document.get("entries", ()))
+    )
 
 
 def _document_from_request(request: OpenRequest) -> OpenRequestDocument:

@@ -319,6 +319,28 @@ async def test_orderly_stop_h_too_high_is_an_error(autojump_clock: MockClock) ->
         assert (await juliet.resume(later)).tag == RESUMED
 
 
+async def test_orderly_stop_request_that_the_client_had_answered_is_answered_by_nobody_else(
+    autojump_clock: MockClock,
+) -> None:
+    """She never said that she had it, and does not come back."""
+    limits = {"resume_seconds_max": 100.0}
+    house = friends(limits=limits)
+    async with house.open():
+        romeo, juliet = await couple(house)
+        romeo.send(f"<iq type='get' id='1' to='{BALCONY}'><ping xmlns='urn:xmpp:ping'/></iq>")
+        assert "ping" in (await juliet.hears())[0]
+        juliet.send(f"<iq type='result' id='1' to='{ORCHARD}'/>")
+        assert await romeo.hears() == said(f"<iq type='result' id='1' from='{BALCONY}' to='{ORCHARD}'/>")
+        romeo.forget_connection()
+        juliet.forget_connection()
+    async with after(house.store, limits=limits).open() as later:
+        assert (await romeo.resume(later)).tag == RESUMED
+        await trio.sleep(120)
+        heard = await romeo.hears()
+        assert "unavailable" in heard[-1], "her time is over"
+        assert [each for each in heard if each.startswith("<iq")] == []
+
+
 async def test_orderly_stop_twice_without_the_client_coming_back(autojump_clock: MockClock) -> None:
     house = friends()
     async with house.open():

@@ -4,11 +4,17 @@ from actors.ledger import Parcel
 from actors.session_record import session_record
 from actors.session_state import Request
 from protocols.jid import parse_jid
+from protocols.stanza import Stanza, build_iq
 from store.log import OutboundNumber
 from store.sessions import OpenRequest, QueueEntry, SessionRecord
 from supervision.mailbox import Mailbox
 from tests.actors.presence_support import presence
-from tests.actors.session_support import BALCONY, Account, chat, result, write
+from tests.actors.session_support import BALCONY, ORCHARD, Account, chat, result, write
+
+
+def ping(id_: str) -> Stanza:
+    """A request for her client."""
+    return build_iq(to=BALCONY, sender=ORCHARD, type="get", id=id_)
 
 
 def test_record_of_a_session_that_has_only_begun() -> None:
@@ -75,6 +81,20 @@ def test_record_with_a_mark_lists_what_is_still_owed_of_it() -> None:
     later = session_record(state, state.stream, 0)
     assert (later.epoch, later.base, later.acked) == (1, 3, 3)
     assert later.entries == (answer,)
+
+
+def test_record_tells_which_requests_the_client_has_answered() -> None:
+    account = Account()
+    state = account.session()
+    assert state.stream is not None
+    for id_ in ("a", "b"):
+        account.owe(state, ping(id_))
+    state.stream.outgoing.entries()[1].is_answered = True
+    state.stream.outgoing.mark()
+    record = session_record(state, state.stream, 0)
+    assert [entry.is_answered for entry in record.entries] == [False, True]
+    again = Account().revive(record)
+    assert [entry.is_answered for entry in again.owed()] == [False, True]
 
 
 def test_record_whose_mark_is_all_acknowledged_keeps_its_origin() -> None:

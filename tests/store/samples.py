@@ -78,7 +78,12 @@ def make_full_session(sm_id: str, **fields: Any) -> SessionRecord:
         "epoch": 3,
         "base": 2**32 + 1,
         "handled": (3, 2**33),
-        "entries": (QueueEntry(seq=7), QueueEntry(data=b"<iq id='\xc3\xb1'/>"), QueueEntry(seq=2**32 + 2)),
+        "entries": (
+            QueueEntry(seq=7),
+            QueueEntry(data=b"<iq id='\xc3\xb1'/>"),
+            QueueEntry(data=b"<iq id='2'/>", is_answered=True),
+            QueueEntry(seq=2**32 + 2),
+        ),
         "elsewhere": (0, 1),
         "is_exact": True,
         "presence": b"<presence from='juliet@example.com/balcony'/>",

@@ -40,7 +40,9 @@ def test_session_document_says_its_layout_and_one_of_newer_layout_is_refused() -
 
 def test_session_document_holds_the_entries_as_they_are() -> None:
     """A long queue of records is a list of numbers."""
-    assert document_from_session(make_full_session("s"))["entries"] == [7, b"<iq id='\xc3\xb1'/>", 2**32 + 2]
+    document = document_from_session(make_full_session("s"))
+    assert document["entries"] == [7, b"<iq id='\xc3\xb1'/>", b"<iq id='2'/>", 2**32 + 2]
+    assert document["answered"] == [2]
 
 
 @pytest.mark.parametrize("make", [make_session, make_full_session])

@@ -146,6 +146,11 @@ class Parcel:
         is_with_others = self._expected > 0 or self.outstanding > 0 or self.was_acknowledged
         return self.ledger is not None or is_with_others
 
+    def refuse(self) -> bool:
+        """One session cannot take it; whether nobody is left who could, or has."""
+        self.decline()
+        return not (self._expected or self.outbound or self.was_acknowledged)
+
     def open(self) -> None:
         """Let sessions write it."""
         self.is_open = True

@@ -11,8 +11,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
-import trio
-
 from actors import routing
 from actors.fates import MessageFate
 from actors.ledger import Parcel, logged_parcel
@@ -29,8 +27,18 @@ from actors.management_effects import (
     WriteNonza,
 )
 from actors.receipt import Receipt
-from actors.session_messages import AckDue, CloseStream, HandedOver, HoldOver, RosterKnown, SessionSaved
-from actors.session_record import session_record
+from actors.session_messages import (
+    AckDue,
+    CloseStream,
+    Deliver,
+    HandedOver,
+    HoldOver,
+    PatienceOver,
+    RosterKnown,
+    SaveDue,
+    SessionSaved,
+)
+from actors.session_saving import Saving, mark
 from actors.session_state import Entry, ManagedStream, Request
 from protocols.conditions import StanzaCondition, StreamCondition
 from protocols.errors import StanzaError
@@ -42,25 +50,20 @@ from protocols.stream_management import (
     AckRequest,
     Enable,
     ack,
-    enabled,
     failed,
     handled_count_too_high,
     parse_nonza,
 )
 from protocols.stream_queue import AcknowledgedTooMuchError, Fate
 from store.log import OutboundNumber
-from store.writes import SaveSession
+from store.writes import DropSession
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from actors.offline_queue import Waiting
-    from actors.server import Server
-    from actors.session_messages import Deliver
-    from actors.session_state import SessionState
     from protocols.stanza import Stanza
     from protocols.stream_events import ElementReceived
-    from supervision.slot import Slot
 
 ACK: Final = 32
 """Signal to a session: more of what its client sent is safe."""
@@ -68,6 +71,10 @@ SAVE: Final = 64
 """Signal to a session: somebody else waits for its counter to be journaled."""
 ACK_EVERY: Final = 16
 """Stanzas written after which the client is asked what it has handled."""
+BURST: Final = 4
+"""How many times its bound of stanzas a client may have unacknowledged for as long as it is given time."""
+PATIENCE_SECONDS: Final = 10.0
+"""For once or twice so long a client over its bound need acknowledge nothing: a slow one reads all of it."""
 ACK_SECONDS: Final = 3.0
 """After this long it is asked whatever was written: what it has can be forgotten here."""
 REQUESTS_MAX: Final = 1_000
@@ -90,16 +97,8 @@ _LEDGER_FULL: Final = StanzaError(
 )
 
 
-class Management:
+class Management(Saving):
     """One for each incarnation of a session."""
-
-    def __init__(
-        self, server: Server, slot: Slot[Any], state: SessionState, close: Callable[[CloseStream], None]
-    ) -> None:
-        self.server = server
-        self.slot = slot
-        self.state = state
-        self.close = close
 
     # -- decide
 
@@ -190,23 +189,48 @@ class Management:
     def _enable(self, effect: EnableStream) -> None:
         """Manage the stream; the client learns of that when there is a document to resume its session from.
 
-        Nothing else is written until then, since a client counts from there on.
+        Nothing else is written until then, since a client counts from there on. That is waited for as long
+        as a message waits for its commit.
         """
         server, state, resume_seconds = self.server, self.state, effect.resume_seconds
-        is_journaled = server.is_journaled
+        is_journaled, books = server.is_journaled, server.books
+        if is_journaled and books.store.is_away_for(books.away_seconds):
+            self.write(failed(StanzaCondition.RESOURCE_CONSTRAINT))
+            return
         ledger = server.ledger_of(state.jid)
         sm_id = server.world.new_token()
         stream = state.stream = ManagedStream(sm_id, ledger, resume_seconds, is_journaled=is_journaled)
         server.streams.add(sm_id, state.jid, self.slot.ref)
         if is_journaled:
+            stream.hold = self.slot.send_after(books.away_seconds, HoldOver())
             self.save(stream)
         else:
-            self._confirm(stream)
+            self.confirm(stream)
 
-    def _confirm(self, stream: ManagedStream) -> None:
-        """Tell the client that its stream is managed; stanzas count for it from behind that on."""
-        seconds = stream.resume_seconds
-        self.write(enabled(stream.sm_id, int(seconds)) if seconds else enabled(None, None))
+    def give_up(self, stream: ManagedStream, condition: StanzaCondition) -> None:
+        """The stream is not managed after all: what waited to be counted is for a client that does not."""
+        server, state = self.server, self.state
+        state.stream = None
+        stream.stop_timers()
+        server.streams.remove(stream.sm_id, state.jid.bare, 0)
+        server.store.cast(DropSession(stream.sm_id))  # behind the document that may still be on its way
+        self.write(failed(condition))
+        for entry in stream.outgoing.entries():
+            self._hand_on(stream, entry)
+
+    def _hand_on(self, stream: ManagedStream, entry: Entry) -> None:
+        """To a client that acknowledges nothing."""
+        stanza, state = entry.stanza, self.state
+        parcel = entry.gate or entry.common
+        if state.outlet.append_stanza(stanza):
+            self.let_go(stream, (entry,))
+            self.server.fates.note(MessageFate.DELIVERED, stanza, state.jid)
+        else:
+            if parcel is not None:
+                stream.ledger.given_up(parcel)
+            if stanza.receipt is not None:
+                stanza.receipt.hold()
+            state.undelivered.append(Deliver(stanza, parcel))
 
     # -- acknowledging to the client
 
@@ -243,12 +267,6 @@ class Management:
 
     # -- writing to the client
 
-    def write(self, nonza: bytes) -> None:
-        """Say something that is no stanza, if there is somebody to hear it."""
-        if not self.state.is_hibernating:
-            outlet = self.state.outlet
-            outlet.append(outlet.framing.nonza(nonza))
-
     def deliver(self, stream: ManagedStream, message: Deliver) -> None:
         """Put a stanza into the client's output; behind a gate, where its sender will be told it is safe."""
         stanza, parcel = message
@@ -256,9 +274,8 @@ class Management:
         is_logged = is_logged and (stanza.receipt is not None or stream.is_hibernating)
         if is_logged and self.server.store.is_full:
             if stanza.type != "error":
-                if parcel is not None:
-                    parcel.decline()
-                routing.send_back(self.server, stanza, _LEDGER_FULL)
+                if parcel is None or parcel.refuse():
+                    routing.send_back(self.server, stanza, _LEDGER_FULL)
                 return
             is_logged = False  # it is how a sender learns just that
         entry = Entry(stanza)
@@ -272,12 +289,33 @@ class Management:
         elif parcel is not None:
             entry.common = parcel
             parcel.join(place)
-        self._check_bounds(stream)
+        self.check_bounds(stream)
 
-    def _check_bounds(self, stream: ManagedStream) -> None:
+    def check_bounds(self, stream: ManagedStream) -> None:
+        """Have patience with a client that has got much at once; but not for more than `BURST` times as much.
+
+        Who logs in may get the presence of all contacts and a whole offline queue before it can answer.
+        """
         limits, outgoing = self.server.settings.limits, stream.outgoing
-        if len(outgoing) > limits.unacked_stanzas_max or outgoing.bytes > limits.unacked_bytes_max:
+        most, count = limits.unacked_stanzas_max, len(outgoing)
+        if outgoing.bytes > limits.unacked_bytes_max or count > BURST * most:
             self.close(_NOT_ACKNOWLEDGED)
+        elif count > most and stream.patience is None:
+            over = PatienceOver(outgoing.acked, bool(outgoing.written) or stream.is_hibernating)
+            stream.patience = self.slot.send_after(PATIENCE_SECONDS, over)
+
+    def _patience_over(self, effect: PatienceOver) -> None:
+        """A client that has acknowledged some meanwhile, or was not given any, has as much time again."""
+        stream = self.state.stream
+        if stream is None or stream.patience is None:
+            return
+        stream.patience = None
+        outgoing = stream.outgoing
+        is_over = len(outgoing) > self.server.settings.limits.unacked_stanzas_max
+        if is_over and effect.was_written_to and outgoing.acked == effect.acked:
+            self.close(_NOT_ACKNOWLEDGED)
+        else:
+            self.check_bounds(stream)
 
     def flush(self, stream: ManagedStream) -> None:
         """Write what may be written, and ask for an acknowledgement now and then."""
@@ -301,7 +339,8 @@ class Management:
 
     def _ack_is_due(self, _effect: AckDue) -> None:
         stream = self.state.stream
-        assert stream is not None
+        if stream is None:
+            return
         stream.ack_due = None
         if stream.outgoing.written and not stream.has_asked and not stream.is_hibernating:
             self._ask_for_ack(stream)
@@ -386,70 +425,6 @@ class Management:
         for each in messages:
             ledger.take_off(each.seq, each.at_ms, each.origin)
 
-    # -- the session's document
-
-    def save(self, stream: ManagedStream) -> None:
-        """Write the session's document as it is now, one try at a time."""
-        if stream.saving:
-            stream.must_save = True
-            return
-        if stream.revived is not None:
-            return  # what the database holds is what is known, until the client says more
-        stream.saving, stream.must_save, stream.saved_at = True, False, trio.current_time()
-        stream.handled = [seq for seq in stream.handled if stream.ledger.is_owed(seq)]
-        counter, epoch, ref = stream.incoming.done, stream.outgoing.epoch, self.slot.ref
-        reply = self.server.store.log(SaveSession(session_record(self.state, stream, counter)))
-
-        def told() -> None:
-            ref.tell(SessionSaved(counter, epoch, reply.succeeded))
-
-        if reply.is_filled:
-            told()
-        else:
-            reply.on_filled = told
-
-    def _saved(self, message: SessionSaved) -> None:
-        stream = self.state.stream
-        assert stream is not None
-        stream.saving = False
-        if message.is_journaled:
-            if not stream.is_saved:
-                stream.is_saved = True
-                self._confirm(stream)
-            stream.incoming.journaled(message.counter)
-            if message.epoch == stream.outgoing.epoch:
-                opening, stream.opening = stream.opening, []
-                for parcel in opening:
-                    parcel.open()
-                self.marked(stream)
-        if stream.must_save:
-            self.save(stream)
-        self.tell_more()
-
-    def marked(self, stream: ManagedStream) -> None:
-        """What is owed to the client has been written down; see `session_resumption`."""
-
-    def go_on(self, stream: ManagedStream) -> None:
-        """More of what the client has sent may be safe; see `session_resumption`."""
-
-    def hold_over(self) -> None:
-        """No more time to wait for that; see `session_resumption`."""
-
-
-def mark(stream: ManagedStream) -> None:
-    """Count positions anew behind all that is owed, which the session's document is about to name.
-
-    A parcel without a number in the log cannot be named: it moves behind the mark, with a place of its own.
-    """
-    outgoing = stream.outgoing
-    unnamed = [each for each in outgoing.waiting if each.gate is not None and each.gate.seq is None]
-    for entry in unnamed:
-        outgoing.remove(entry)
-    outgoing.mark()
-    for entry in unnamed:
-        assert entry.gate is not None
-        entry.gate.move(OutboundNumber(stream.sm_id, outgoing.epoch, outgoing.append(entry)))
-
 
 _CARRY_OUT: Final[Mapping[type, Callable[[Management, Any], None]]] = {
     Count: Management._count,
@@ -461,8 +436,10 @@ _CARRY_OUT: Final[Mapping[type, Callable[[Management, Any], None]]] = {
     WriteNonza: lambda management, effect: management.write(effect.data),
     HandedOver: Management._handed_over,
     RosterKnown: Management._roster_known,
-    SessionSaved: Management._saved,
+    SessionSaved: Management.saved,
+    SaveDue: lambda management, _effect: management.save_again(),
     HoldOver: lambda management, _effect: management.hold_over(),
+    PatienceOver: Management._patience_over,
     AckDue: Management._ack_is_due,
 }
 MANAGEMENT_EFFECTS: Final = frozenset(_CARRY_OUT)

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from actors.session_messages import AckDue, HandedOver, HoldOver, RosterKnown, SessionSaved
+from actors.session_messages import (
+    AckDue,
+    HandedOver,
+    HoldOver,
+    PatienceOver,
+    RosterKnown,
+    SaveDue,
+    SessionSaved,
+)
 from protocols.stream_queue import Fate
 
 if TYPE_CHECKING:
@@ -71,6 +79,8 @@ ManagementEffect = (
     | HandedOver
     | RosterKnown
     | SessionSaved
+    | SaveDue
     | HoldOver
+    | PatienceOver
     | AckDue
 )

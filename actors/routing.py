@@ -218,12 +218,12 @@ def _refused(server: Server, session: Ref[Any], stanza: Stanza, parcel: Parcel |
 
     Or it is full, so tell the sender.
     """
-    if parcel is not None:
-        parcel.decline()
+    is_last = parcel is None or parcel.refuse()
     if not session.is_alive:
         send(server, stanza)
     elif stanza.kind is StanzaKind.MESSAGE or stanza.type in {"get", "set"}:
-        send_back(server, stanza, _CONGESTED)
+        if is_last:  # the others have it, or will say so themselves
+            send_back(server, stanza, _CONGESTED)
     else:
         server.detach(session)
 

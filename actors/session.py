@@ -39,8 +39,10 @@ from actors.session_messages import (
     HibernationOver,
     HoldOver,
     NonzaFromClient,
+    PatienceOver,
     Resume,
     RosterKnown,
+    SaveDue,
     SessionMessage,
     SessionSaved,
     StillCongested,
@@ -336,9 +338,9 @@ class Session(Actor[SessionMessage, SessionEffect]):
                 return self._set_aside_from_client(stanza) if via == self._state.via else ()
             case NonzaFromClient(element, via):
                 return self._nonza(element) if via == self._state.via else ()
-            case (
-                Deliver() | HandedOver() | RosterKnown() | SessionSaved() | HoldOver() | AckDue() | Drained()
-            ):
+            case Deliver() | HandedOver() | RosterKnown() | SessionSaved() | AckDue() | Drained():
+                return (message,)
+            case SaveDue() | HoldOver() | PatienceOver():
                 return (message,)
             case DeliverIfDirected(stanza):
                 return routing.refuse(stanza, StanzaError(StanzaCondition.INTERNAL_SERVER_ERROR))

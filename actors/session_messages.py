@@ -5,6 +5,7 @@ These are made for every stanza, hence plain named tuples.
 
 from __future__ import annotations
 
+from enum import Enum, auto
 from typing import TYPE_CHECKING, NamedTuple, final
 
 if TYPE_CHECKING:
@@ -143,18 +144,43 @@ class Resume(NamedTuple):
     reply: Reply[ResumeOutcome]
 
 
+class SaveOutcome(Enum):
+    """What has become of a session's document."""
+
+    JOURNALED = auto()
+    NOT_NOW = auto()  # there was no room for it
+    NEVER = auto()  # as it is
+
+
 @final
 class SessionSaved(NamedTuple):
-    """The session's document has been journaled with this counter and mark, or never will be."""
+    """The session's document, of this stream and with this counter and mark, has been journaled, or not."""
 
+    sm_id: str
     counter: int
     epoch: int
-    is_journaled: bool
+    outcome: SaveOutcome
+
+
+@final
+class SaveDue(NamedTuple):
+    """It is time to write the session's document again, for which there was no room."""
 
 
 @final
 class HoldOver(NamedTuple):
-    """A client that resumes has waited long enough for what it had sent to be safe."""
+    """A client has waited long enough: for its stream to be managed, or for what it had sent to be safe."""
+
+
+@final
+class PatienceOver(NamedTuple):
+    """A client that had more than its bound unacknowledged has had time to acknowledge some.
+
+    It had acknowledged `acked` then, and had been written something if it `was_written_to`.
+    """
+
+    acked: int
+    was_written_to: bool
 
 
 @final
@@ -168,7 +194,16 @@ class HibernationOver(NamedTuple):
 
 
 ManagementMessage = (
-    NonzaFromClient | HandedOver | RosterKnown | Resume | SessionSaved | HoldOver | AckDue | HibernationOver
+    NonzaFromClient
+    | HandedOver
+    | RosterKnown
+    | Resume
+    | SessionSaved
+    | SaveDue
+    | HoldOver
+    | PatienceOver
+    | AckDue
+    | HibernationOver
 )
 
 SessionMessage = (

@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, Final, final
 
 from actors import routing
 from actors.connection_messages import CloseConnection, SessionDown
-from actors.managed_session import Management, mark
+from actors.managed_session import Management
 from actors.outlet import NO_OUTLET
 from actors.presence_messages import SessionResumed
 from actors.session_messages import (
+    CloseStream,
     HibernationOver,
     HoldOver,
     Resume,
@@ -26,6 +27,7 @@ from actors.session_messages import (
     StreamEnded,
 )
 from actors.session_record import session_record
+from actors.session_saving import mark
 from actors.session_state import Entry
 from protocols.conditions import StanzaCondition, StreamCondition
 from protocols.errors import StanzaError
@@ -42,6 +44,7 @@ if TYPE_CHECKING:
     from actors.session_state import ManagedStream, Revived, SessionState
     from protocols.jid import JID
 
+_NOT_MARKED: Final = CloseStream(StreamCondition.INTERNAL_SERVER_ERROR, "the session cannot be written down")
 _REPLACED: Final = CloseConnection(StreamCondition.CONFLICT, "the session goes on over another connection")
 _REQUEST_TYPES: Final = frozenset({"get", "set"})
 _GONE: Final = StanzaError(StanzaCondition.RECIPIENT_UNAVAILABLE)
@@ -115,9 +118,7 @@ class Resumption(Management):
         if stream.resuming is not None:
             stream.resuming.reply.set(ResumeRefused(StanzaCondition.CONFLICT, stream.h))
             stream.resuming = None
-        if stream.hold is not None:
-            stream.hold.cancel()
-            stream.hold = None
+        stream.stop_holding()
         if stream.revived is None:
             self._resume_living(stream, message)
         else:
@@ -150,11 +151,15 @@ class Resumption(Management):
             self.sleep(stream, stream.resume_seconds)
 
     def hold_over(self) -> None:
-        """What is safe by now must do."""
+        """What is safe by now must do, or there is nothing to manage the stream with."""
         stream = self.state.stream
-        if stream is not None:
-            stream.hold = None
+        if stream is None:
+            return
+        stream.hold = None
+        if stream.is_saved:
             self.go_on(stream)
+        else:
+            self.give_up(stream, StanzaCondition.RESOURCE_CONSTRAINT)
 
     def go_on(self, stream: ManagedStream) -> None:
         """Let a client that resumes go on, if all that it waits for is there, or is not to be waited for."""
@@ -165,9 +170,8 @@ class Resumption(Management):
             if stream.incoming.done > stream.incoming.safe:
                 self.save(stream)
             return
-        if stream.hold is not None:
-            stream.hold.cancel()
-        stream.resuming = stream.hold = None
+        stream.stop_holding()
+        stream.resuming = None
         self._attach(stream, resuming)
 
     def _resume_revived(self, stream: ManagedStream, revived: Revived, message: Resume) -> None:
@@ -230,13 +234,20 @@ class Resumption(Management):
             self.go_on(stream)
             self._refresh()
 
+    def not_marked(self, stream: ManagedStream) -> None:
+        """It never will be: another crash, and nobody could tell what the client has. So it ends here."""
+        if stream.is_marking:
+            resuming, stream.resuming = stream.resuming, None
+            if resuming is not None:
+                refused = ResumeRefused(StanzaCondition.INTERNAL_SERVER_ERROR, stream.h)
+                resuming.reply.set(refused)
+            self.close(_NOT_MARKED)
+
     def _attach(self, stream: ManagedStream, message: Resume) -> None:
         state = self.state
         if state.connection is not None:
             state.connection.tell(_REPLACED)
-        if stream.expiry is not None:
-            stream.expiry.cancel()
-            stream.expiry = None
+        stream.stop_timers()
         state.connection, state.outlet = message.connection, message.outlet
         state.via += 1
         via = state.via
@@ -248,6 +259,7 @@ class Resumption(Management):
         message.connection.monitor(self.slot.ref, lambda _reason: StreamEnded(via, is_clean=False))
         self.acknowledge(stream, message.h)
         stream.outgoing.rewind()
+        self.check_bounds(stream)
         stream.told = stream.h
         stream.incoming.resumed()
         self.write(resumed(stream.sm_id, stream.told))

@@ -89,7 +89,8 @@ class ManagedStream:
         revived: Until the client of a session from the database has resumed it.
         resuming: The resumption that waits: for what the client has sent to be safe, or for the mark.
         is_marking: Whether the mark that belongs to the first resumption since a restart is being written.
-        hold: Runs while a resumption waits for what the client has sent to be safe.
+        hold: Runs while the client waits for its stream to be managed, or for what it has sent to be safe.
+        patience: Runs while the client has more than its bound to acknowledge.
         is_left: Whether the session is kept in the database for another process.
     """
 
@@ -109,6 +110,7 @@ class ManagedStream:
         "must_save",
         "opening",
         "outgoing",
+        "patience",
         "requests",
         "resent",
         "resume_seconds",
@@ -146,12 +148,27 @@ class ManagedStream:
         self.resuming: Resume | None = None
         self.is_marking = False
         self.hold: Timer | None = None
+        self.patience: Timer | None = None
         self.is_left = False
 
     @property
     def h(self) -> int:
         """How much the client may be told is handled."""
         return self.incoming.h if self.is_saved else 0
+
+    def stop_holding(self) -> None:
+        """The client need not wait any longer."""
+        if self.hold is not None:
+            self.hold.cancel()
+            self.hold = None
+
+    def stop_timers(self) -> None:
+        """Nothing is waited for any more."""
+        self.stop_holding()
+        for timer in (self.ack_due, self.expiry, self.patience):
+            if timer is not None:
+                timer.cancel()
+        self.ack_due = self.expiry = self.patience = None
 
     @property
     def is_safe(self) -> bool:

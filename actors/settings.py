@@ -249,7 +249,8 @@ class LimitSettings:
     )
     unacked_stanzas_max: int = count(
         1_000,
-        "Stanzas that a client which manages its stream may leave unacknowledged; beyond, its session ends.",
+        "Stanzas that a client which manages its stream may leave unacknowledged; beyond, its session ends "
+        "unless it acknowledges some within ten to twenty seconds.",
     )
     unacked_bytes_max: int = count(
         4_194_304,

@@ -156,6 +156,26 @@ async def test_parcel_one_has_declined_waits_for_the_others_only() -> None:
         assert parcel.outstanding == 1
 
 
+async def test_parcel_that_all_refuse_is_known_with_the_last() -> None:
+    async with opened() as clerk:
+        parcel = Parcel(clerk.message(), 3)
+        assert [parcel.refuse() for _ in range(3)] == [False, False, True]
+
+
+@pytest.mark.parametrize("takes", ["place", "join", "taken"])
+async def test_parcel_that_somebody_takes_is_refused_by_nobody(takes: str) -> None:
+    async with opened() as clerk:
+        parcel = Parcel(clerk.message(), 3)
+        assert not parcel.refuse()
+        if takes == "place":
+            parcel.place(clerk.ledger, PLACE, Mailbox())
+        elif takes == "join":
+            parcel.join(PLACE)
+        else:
+            parcel.taken()
+        assert not parcel.refuse()
+
+
 async def test_parcel_all_have_declined_is_nobody_s() -> None:
     async with opened() as clerk:
         stanza = clerk.message()

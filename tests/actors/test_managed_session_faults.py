@@ -101,6 +101,37 @@ async def test_database_away_ledger_is_full_messages_are_refused_for_now(autojum
         assert await juliet.texts() == ["behind"]
 
 
+async def test_ledger_is_full_a_message_that_no_resource_gets_is_refused_once(
+    autojump_clock: MockClock,
+) -> None:
+    async with House(limits={"store_away_seconds": 1.0, "ledger_bytes_max": 10_000}).open() as house:
+        romeo = await managed(house, ORCHARD)
+        juliet = [await appear(house, f"{JULIET}/{name}") for name in ("balcony", "window")]
+        house.faults = lambda _operation: Fault.AWAY
+        for number in range(30):
+            romeo.send(chat(JULIET, f"{number} {'x' * 1_000}"))
+            await trio.sleep(1)
+        heard, refused = [await each.texts() for each in juliet], await romeo.hears()
+        assert heard[0] == heard[1]
+        assert refused
+        assert len(heard[0]) + len(refused) == 30
+
+
+async def test_ledger_is_full_a_message_that_some_resource_gets_is_not_refused(
+    autojump_clock: MockClock,
+) -> None:
+    async with House(limits={"store_away_seconds": 1.0, "ledger_bytes_max": 10_000}).open() as house:
+        romeo, plain = await managed(house, ORCHARD), await house.appear(f"{JULIET}/plain")
+        juliet = await appear(house, BALCONY)
+        house.faults = lambda _operation: Fault.AWAY
+        for number in range(30):
+            romeo.send(chat(JULIET, f"{number} {'x' * 1_000}"))
+            await trio.sleep(1)
+        assert len(await juliet.texts()) < 30
+        assert len([each for each in await plain.hears() if "<body>" in each]) == 30
+        assert await romeo.hears() == []
+
+
 # -- death
 
 _IN_HAND = (Point.BEFORE_DECIDE, Point.AFTER_DECIDE, Point.IN_APPLY)

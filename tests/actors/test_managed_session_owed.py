@@ -6,11 +6,11 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from actors.managed_session import ACK_EVERY, ACK_SECONDS, REQUESTS_MAX
+from actors.managed_session import ACK_EVERY, ACK_SECONDS, PATIENCE_SECONDS, REQUESTS_MAX
 from actors.session_state import SessionState
 from tests.actors.house import House
-from tests.actors.managed_client import appear, managed
-from tests.actors.managed_house import BALCONY, JULIET, ORCHARD, ROMEO, WINDOW, chat, log, slow
+from tests.actors.managed_client import ManagedClient, appear, managed
+from tests.actors.managed_house import BALCONY, JULIET, ORCHARD, RESUMED, ROMEO, WINDOW, chat, log, slow, warm
 
 # -- what the client acknowledges
 
@@ -87,6 +87,99 @@ async def test_client_that_acknowledges_nothing_is_sent_away(
         assert [int(each.partition("<body>")[2].partition(" ")[0]) for each in texts] == list(range(100))
         romeo.ask()
         assert (await romeo.acks())[-1] == 100
+
+
+async def burst(house: House, resource: str = BALCONY) -> ManagedClient:
+    """A client with a bound of 20 that has got 50 messages at once."""
+    romeo, juliet = await managed(house, ORCHARD), await appear(house, resource)
+    romeo.send("".join(chat(BALCONY, number) for number in range(50)))
+    await house.settle()
+    assert len(juliet.stream.outgoing) == 50
+    return juliet
+
+
+SMALL = {"unacked_stanzas_max": 20}
+
+
+async def test_burst_client_that_answers_stays(autojump_clock: MockClock) -> None:
+    async with House(limits=SMALL).open() as house:
+        juliet = await burst(house)
+        await trio.sleep(PATIENCE_SECONDS - 1)
+        juliet.acknowledge()
+        await trio.sleep(3 * PATIENCE_SECONDS)
+        assert (juliet.error, len(juliet.stream.outgoing)) == (None, 0)
+
+
+async def test_burst_client_that_never_answers_is_sent_away_with_the_right_error(
+    autojump_clock: MockClock,
+) -> None:
+    async with House(limits=SMALL).open() as house:
+        juliet = await burst(house)
+        await trio.sleep(PATIENCE_SECONDS - 1)
+        assert juliet.client.is_open
+        await trio.sleep(PATIENCE_SECONDS + 2)
+        assert juliet.error == "resource-constraint"
+        assert house.server.directory.session(juliet.client.jid) is None
+
+
+async def test_burst_client_that_answers_slowly_has_as_much_time_again(autojump_clock: MockClock) -> None:
+    async with House(limits=SMALL).open() as house:
+        juliet = await burst(house)
+        for h in (5, 10, 15):
+            juliet.acknowledge(h)
+            await trio.sleep(PATIENCE_SECONDS)
+            assert juliet.error is None
+        await trio.sleep(2 * PATIENCE_SECONDS)
+        assert juliet.error == "resource-constraint"
+
+
+async def test_burst_client_that_comes_back_has_its_time_from_then(autojump_clock: MockClock) -> None:
+    async with House(limits=SMALL).open() as house:
+        juliet = await burst(house)
+        await trio.sleep(2 * PATIENCE_SECONDS - 1)
+        juliet.hang_up()
+        assert (await juliet.resume()).tag == RESUMED
+        await trio.sleep(PATIENCE_SECONDS - 1)
+        assert juliet.error is None
+
+
+async def test_burst_that_cannot_be_written_yet_is_not_held_against_the_client(
+    autojump_clock: MockClock,
+) -> None:
+    async with House(limits=SMALL).open() as house:
+        romeo, juliet = await managed(house, ORCHARD), await appear(house, BALCONY)
+        await warm(house, JULIET)
+        with slow(house, 3.5 * PATIENCE_SECONDS):
+            romeo.send("".join(chat(BALCONY, number) for number in range(50)))
+            await trio.sleep(3 * PATIENCE_SECONDS)
+            assert (await juliet.texts(), juliet.error) == ([], None)
+            await trio.sleep(PATIENCE_SECONDS)
+        assert (len(await juliet.texts()), juliet.error) == (50, None)
+
+
+async def test_burst_of_a_log_in_with_many_contacts_and_a_full_queue(autojump_clock: MockClock) -> None:
+    """A client that answers when it is asked, as all do."""
+    limits = {"unacked_stanzas_max": 20, "offline_messages_max": 25}
+    contacts = [f"contact-{number}@localhost" for number in range(25)]
+    house = House((*contacts, ROMEO, JULIET), limits=limits)
+    for contact in contacts:
+        house.befriend(contact, JULIET)
+    async with house.open():
+        for contact in contacts:
+            await house.appear(f"{contact}/home")
+        romeo = await managed(house, ORCHARD)
+        romeo.send("".join(chat(JULIET, number) for number in range(25)))
+        await house.settle()
+        juliet = await managed(house, BALCONY)
+        juliet.send("<presence/>")
+        for _ in range(4):
+            await trio.sleep(PATIENCE_SECONDS / 2)
+            if await juliet.is_asked():
+                juliet.acknowledge()
+        heard = await juliet.hears()
+        assert len([each for each in heard if "contact-" in each]) == 25
+        assert len([each for each in heard if "<body>" in each]) == 25
+        assert (juliet.error, len(juliet.stream.outgoing)) == (None, 0)
 
 
 # -- the offline queue

@@ -286,6 +286,21 @@ async def test_message_that_a_full_session_cannot_take_is_answered() -> None:
         assert await romeo.hears() == said(answer)
 
 
+async def test_message_that_none_of_several_full_sessions_can_take_is_answered_once() -> None:
+    async with House().open() as house:
+        romeo = await house.appear("romeo@localhost/orchard")
+        juliet = [await house.appear(f"juliet@localhost/{name}") for name in ("balcony", "window")]
+        for client in juliet:
+            house.session_of(client.jid).mailbox.is_accepting = False
+        romeo.send("<message to='juliet@localhost' type='chat' id='m1'><body>hi</body></message>")
+        (answer,) = await romeo.hears()
+        assert "resource-constraint" in answer
+        house.session_of(juliet[1].jid).mailbox.is_accepting = True
+        romeo.send("<message to='juliet@localhost' type='chat' id='m2'><body>hi</body></message>")
+        assert await romeo.hears() == []
+        assert len(await juliet[1].hears()) == 1
+
+
 async def test_session_that_cannot_take_a_presence_is_sent_away() -> None:
     """It must not miss one, so it is to begin anew."""
     house = House()

@@ -235,6 +235,8 @@ async def test_hibernating_session_that_gets_too_much_ends(autojump_clock: MockC
         for number in range(30):
             romeo.send(chat(BALCONY, number))
         await trio.sleep(5)
+        assert house.server.directory.session(juliet.client.jid) is not None, "it may come back at once"
+        await trio.sleep(10)
         assert house.server.directory.session(juliet.client.jid) is None
         window = await house.log_in(WINDOW)
         window.send("<presence/>")

@@ -60,8 +60,9 @@ bench: setup ## measure a server on loopback (needs a C compiler)
 simulate: setup ## run the server from SEEDS=1000 seeds, on all cores; STATE=FILE continues there
 	$(BIN)/python -m tests.simulation --seeds $(SEEDS) $(if $(STATE),--state $(STATE)) $(SIMULATE_ARGS)
 
-docs: setup ## write docs/configuration.md again
+docs: setup ## write docs/configuration.md and docs/ROWS.md again
 	$(BIN)/python -m ops.config_docs
+	$(BIN)/python -m tests.scenarios.rows_docs
 
 lock: .venv/.created ## pin the newest versions that pyproject.toml admits
 	$(PYTHON) -m venv .venv/lock && .venv/lock/bin/pip install --quiet --disable-pip-version-check pip-tools

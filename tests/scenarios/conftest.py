@@ -5,6 +5,7 @@ Scripts that want the same settings share a server; those with the usual ones sh
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, final
 
@@ -60,7 +61,7 @@ class Conversation(pytest.Item):
     def runtest(self) -> None:
         """Play it."""
         self._server = servers(self.config).get(self._script.settings)
-        with self._server.watched():
+        with nullcontext() if self._script.has_crashes else self._server.watched():
             Stage(self._script, self._server).play()
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
@@ -91,7 +92,7 @@ class Servers:
             self.stop()
         if self._server is None:
             flags = (f"--set={setting}" for setting in wanted)
-            self._server = RunningServer(self._factory.mktemp("scenarios"), *flags)
+            self._server = RunningServer(self._factory.mktemp("scenarios"), "--faults", *flags)
             self._settings = wanted
         return self._server
 

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from lxml.etree import _Element as Element
 
 _PLACE: Final = re.compile(r"\{(=?)([a-z][a-z0-9_.]*)\}")
+_REPEATED: Final = re.compile(r"\{(\d{1,6})\*([^{}]+)\}")
 
 STREAMS: Final = "http://etherx.jabber.org/streams"
 END: Final = f"{{{STREAMS}}}end"
@@ -24,6 +25,11 @@ MORE: Final = "more"
 
 class MismatchError(Exception):
     """Something else came than was expected; says what differs."""
+
+
+def spread(text: str) -> str:
+    """The text with `{3*ab}` written out: `ababab`."""
+    return _REPEATED.sub(lambda found: int(found[1]) * found[2], text)
 
 
 def fill(text: str, values: Mapping[str, str]) -> str:
@@ -39,7 +45,7 @@ def fill(text: str, values: Mapping[str, str]) -> str:
             raise MismatchError(f"nothing is known by the name {found[0]}")
         return values[name]
 
-    return _PLACE.sub(value, text)
+    return _PLACE.sub(value, spread(text))
 
 
 def match_text(expected: str, actual: str, values: dict[str, str]) -> bool:
@@ -48,6 +54,7 @@ def match_text(expected: str, actual: str, values: dict[str, str]) -> bool:
     What takes a name is added to the values.
     """
     pattern, taken, end = "", [], 0
+    expected = spread(expected)
     for place in _PLACE.finditer(expected):
         pattern += re.escape(expected[end : place.start()])
         end = place.end()

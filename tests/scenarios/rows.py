@@ -1,7 +1,7 @@
 """The rows of the founding documents: what each asks for, and which scripts show it.
 
 `rows.toml` has them all, by id. A row passes if every script that names it does; one that no script names
-fails, unless it is owed to a part of the server that does not exist yet.
+fails, unless it is owed to a part of the server that does not exist yet; so does one that lacks something.
 """
 
 from __future__ import annotations
@@ -33,12 +33,14 @@ class Row(NamedTuple):
         title: What it is, in a few words.
         standard: Where the standard that followed it says how.
         owed: The part of the server that it waits for; empty if it can be shown now.
+        lacks: What of it no script shows yet, though there are some; empty if they show all.
     """
 
     id: str
     title: str
     standard: str
     owed: str = ""
+    lacks: str = ""
 
 
 class Verdict(Enum):
@@ -111,6 +113,8 @@ def _judge(row: Row, passed: Sequence[str], failed: Sequence[str]) -> Finding:
         return Finding(row, Verdict.OWED, row.owed)
     if not passed:
         return Finding(row, Verdict.FAIL, "no script shows it")
+    if row.lacks:
+        return Finding(row, Verdict.FAIL, f"{', '.join(passed)}; not yet: {row.lacks}")
     return Finding(row, Verdict.PASS, ", ".join(passed))
 
 

@@ -19,6 +19,7 @@ _NAME: Final = r"(?P<name>[a-z][a-z0-9]*)"
 _CLIENT: Final = re.compile(
     rf"client {_NAME}(?:: (?P<account>[a-z][a-z0-9]*)(?:/(?P<resource>[^,]+))?)?(?:, (?P<options>.*))?"
 )
+_CONTACTS: Final = re.compile(rf"{_NAME} and (?P<other>[a-z][a-z0-9]*) become contacts")
 _SETTING: Final = re.compile(r"server: (?P<key>[a-z_.0-9]+) = (?P<value>.+)")
 
 
@@ -58,15 +59,22 @@ class Verb(Enum):
 
     CONNECTS = "connects"
     BECOMES_AVAILABLE = "becomes available"
+    BECOME_CONTACTS = "become contacts"
     OPENS = "opens a connection"
     STARTS_TLS = "starts TLS"
     SENDS = "sends:"
+    SENDS_SLOWLY = "sends byte by byte:"
+    SENDS_BYTES = "sends bytes:"
     RECEIVES = "receives:"
     RECEIVES_ANY_ORDER = "receives in any order:"
     RECEIVES_NOTHING = "receives nothing"
+    IGNORES = "ignores what came"
     IS_DISCONNECTED = "is disconnected"
     LEAVES = "leaves"
     IS_CUT_OFF = "is cut off"
+    LOSES_SESSION_ACTOR = "has a session that crashes"
+    FAILS_SESSION_ACTOR = "has a session that crashes over what comes"
+    LOSES_CONNECTION_ACTOR = "has a connection that crashes"
     RESTARTS = "the server restarts"
     DATABASE_STOPS = "the database stops"
     DATABASE_GOES_ON = "the database goes on"
@@ -75,9 +83,17 @@ class Verb(Enum):
 OF_CLIENTS: Final = {
     verb.value: verb
     for verb in Verb
-    if verb not in {Verb.RESTARTS, Verb.DATABASE_STOPS, Verb.DATABASE_GOES_ON}
+    if verb not in {Verb.RESTARTS, Verb.DATABASE_STOPS, Verb.DATABASE_GOES_ON, Verb.BECOME_CONTACTS}
 }
-OF_THE_SERVER: Final = {verb.value: verb for verb in Verb if verb.value not in OF_CLIENTS}
+OF_THE_SERVER: Final = {
+    verb.value: verb for verb in (Verb.RESTARTS, Verb.DATABASE_STOPS, Verb.DATABASE_GOES_ON)
+}
+CRASHES: Final = {
+    Verb.LOSES_SESSION_ACTOR: ("session", "rest"),
+    Verb.FAILS_SESSION_ACTOR: ("session", "before decide"),
+    Verb.LOSES_CONNECTION_ACTOR: ("connection", "rest"),
+}
+"""What dies in the server and when, as its faults on demand name it."""
 
 
 class Step(NamedTuple):
@@ -87,7 +103,8 @@ class Step(NamedTuple):
         line: Where it stands in the script.
         who: Which client; empty for what happens to the server.
         verb: What happens.
-        text: What is sent or expected, without indentation and line ends.
+        text: What is sent or expected, without indentation and line ends; of two that
+            become contacts, the other.
     """
 
     line: int
@@ -113,6 +130,11 @@ class Script:
     settings: tuple[str, ...]
     parts: dict[str, Part]
     steps: tuple[Step, ...]
+
+    @property
+    def has_crashes(self) -> bool:
+        """Whether something inside the server is made to die."""
+        return any(step.verb in CRASHES for step in self.steps)
 
 
 def read_script(path: Path) -> Script:
@@ -209,6 +231,9 @@ def _part(number: int, line: str) -> Part:
 
 
 def _step(number: int, line: str, block: str, parts: dict[str, Part]) -> Step:
+    contacts = _CONTACTS.fullmatch(line)
+    if contacts is not None and not block and contacts["name"] in parts and contacts["other"] in parts:
+        return Step(number, contacts["name"], Verb.BECOME_CONTACTS, contacts["other"])
     verb = OF_THE_SERVER.get(line)
     who = ""
     if verb is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import itertools
 import os
@@ -12,8 +13,12 @@ from typing import TYPE_CHECKING, Final, assert_never, final
 
 from lxml import etree
 
+from ops.control import ask
+from ops.control_protocol import Command, Refusal, Request
+from ops.faults import AT_REST
+from protocols.namespaces import CLIENT
 from tests.scenarios.matching import MismatchError, fill, match_element, shown
-from tests.scenarios.script import Verb, Way
+from tests.scenarios.script import CRASHES, Verb, Way
 from tests.scenarios.wire import Wire, parse_expected
 from tests.support.raw_client import SECONDS_MAX, RawClient
 from tests.support.server import Account
@@ -26,6 +31,8 @@ if TYPE_CHECKING:
 
 _WAYS: Final = {Way.TLS: "c2s_tls", Way.STARTTLS: "c2s", Way.CLEAR: "c2s"}
 _ROUNDS: Final = 2  # of pings: whatever somebody's stanza makes others send has come after the second
+_DEATHS: Final = 2  # with the same message in hand: then it is set aside
+_PRESENCE: Final = f"{{{CLIENT}}}presence"
 _PING: Final = "<iq type='get' id='{id}' to='{to}'><ping xmlns='urn:xmpp:ping'/></iq>"
 _pings = itertools.count(1)
 
@@ -98,6 +105,13 @@ class Actor:
             self._wire.restart()
         self.client.send(text)
 
+    def send_slowly(self, text: str) -> None:
+        """Send one byte at a time, each in a packet of its own."""
+        if "<stream:stream" in text:
+            self._wire.restart()
+        for byte in text.encode():
+            self.client.send(bytes((byte,)))
+
     def next(self) -> Element | None:
         """What comes next; None where the server closes the connection.
 
@@ -121,6 +135,18 @@ class Actor:
         """These have not been looked at yet."""
         self._wire.elements.extendleft(reversed(elements))
 
+    def take_own_presence(self) -> None:
+        """Of what has come, leave all but this client's own presence, which must be there.
+
+        Raises:
+            SceneError: It is not.
+        """
+        for index, element in enumerate(self._wire.elements):
+            if element.tag == _PRESENCE and element.get("from") == self.address:
+                del self._wire.elements[index]
+                return
+        raise SceneError("but its own presence did not come")
+
     @property
     def stream_id(self) -> str:
         """Of the last stream that the server opened."""
@@ -130,10 +156,14 @@ class Actor:
         data, self.client.unread = self.client.unread, b""
         return data
 
-    def pong(self) -> None:
-        """Wait until the server has done all that this client asked, and what others' doings meant for it."""
+    def pong(self, account: Account | None = None) -> None:
+        """Wait until the server has done all that this client asked, and what that meant for an account.
+
+        Args:
+            account: This client's own, if it is not said.
+        """
         id = f"quiet-{next(_pings)}"
-        self.send(_PING.format(id=id, to=self.account.jid))
+        self.send(_PING.format(id=id, to=(account or self.account).jid))
         before: list[Element] = []
         while True:
             element = self.next()
@@ -160,6 +190,7 @@ class Stage:
             name: Actor(part, accounts[part.account], server) for name, part in script.parts.items()
         }
         self._taken: dict[str, str] = {}
+        self._stopped: int | None = None
 
     def _account(self, part: Part) -> Account:
         name = f"{part.account}-{self._server.unique()}"
@@ -178,13 +209,14 @@ class Stage:
                 self._guarded(step)
             self._end_quiet()
         finally:
+            self._let_database_go_on()
             for actor in self._actors.values():
                 actor.close()
 
     def _guarded(self, step: Step) -> None:
         try:
             self._do(step)
-        except (SceneError, MismatchError, AssertionError, OSError, etree.XMLSyntaxError) as error:
+        except (SceneError, MismatchError, Refusal, AssertionError, OSError, etree.XMLSyntaxError) as error:
             raise SceneError(f"line {step.line}, {step.who} {step.verb.value} {error}") from error
 
     def _end_quiet(self) -> None:
@@ -202,12 +234,18 @@ class Stage:
                 self._actors[step.who].connect()
             case Verb.BECOMES_AVAILABLE:
                 self._become_available(self._actors[step.who])
+            case Verb.BECOME_CONTACTS:
+                self._become_contacts(self._actors[step.who], self._actors[step.text])
             case Verb.OPENS:
                 self._actors[step.who].open()
             case Verb.STARTS_TLS:
                 self._actors[step.who].start_tls()
             case Verb.SENDS:
                 self._actors[step.who].send(fill(step.text, self._values(step.who)))
+            case Verb.SENDS_SLOWLY:
+                self._actors[step.who].send_slowly(fill(step.text, self._values(step.who)))
+            case Verb.SENDS_BYTES:
+                self._actors[step.who].client.send(bytes.fromhex(step.text))
             case Verb.RECEIVES:
                 self._receive(step)
             case Verb.RECEIVES_ANY_ORDER:
@@ -215,6 +253,9 @@ class Stage:
             case Verb.RECEIVES_NOTHING:
                 self._settle()
                 self._expect_nothing(step.who)
+            case Verb.IGNORES:
+                self._settle()
+                self._actors[step.who]._wire.elements.clear()
             case Verb.IS_DISCONNECTED:
                 self._expect_end(self._actors[step.who])
             case Verb.LEAVES:
@@ -223,21 +264,42 @@ class Stage:
                 self._actors[step.who].close()
             case Verb.IS_CUT_OFF:
                 self._actors[step.who].close()
+            case Verb.LOSES_SESSION_ACTOR | Verb.LOSES_CONNECTION_ACTOR | Verb.FAILS_SESSION_ACTOR:
+                self._crash(*CRASHES[step.verb], self._actors[step.who])
             case Verb.RESTARTS:
                 self._server.stop()
                 self._server.restart()
             case Verb.DATABASE_STOPS:
-                os.kill(self._server.database_pid, signal.SIGSTOP)
+                self._stopped = self._server.database_pid
+                os.kill(self._stopped, signal.SIGSTOP)
             case Verb.DATABASE_GOES_ON:
-                os.kill(self._server.database_pid, signal.SIGCONT)
+                self._let_database_go_on()
             case _:
                 assert_never(step.verb)
+
+    def _let_database_go_on(self) -> None:
+        if self._stopped is not None:
+            os.kill(self._stopped, signal.SIGCONT)
+            self._stopped = None
+
+    def _crash(self, kind: str, at: str, actor: Actor) -> None:
+        """Have what serves this client die; connections are not named, so with one of them all do.
+
+        With a message in hand it dies as often as it takes to set that aside.
+        """
+        match = actor.address if kind == "session" else ""
+        fault = Request(Command.FAULT, {"kind": kind, "at": at, "match": match, "pick": None})
+        for _ in range(1 if at == AT_REST else _DEATHS):
+            answer = ask(self._server.data_dir, fault)
+            if at == AT_REST and (not isinstance(answer, dict) or not answer["killed"]):
+                raise SceneError(f"but there was no such {kind}")
 
     def _values(self, who: str) -> dict[str, str]:
         """What `{name}` stands for: facts about every client, and what has been taken from what came."""
         values = {"domain": self._server.domain, **self._taken}
         for name, actor in self._actors.items():
             digest = hashlib.sha1((actor.stream_id + actor.account.password).encode(), usedforsecurity=False)
+            credentials = f"\0{actor.account.username}\0{actor.account.password}".encode()
             values |= {
                 name: actor.address,
                 f"{name}.bare": actor.account.jid,
@@ -245,6 +307,7 @@ class Stage:
                 f"{name}.password": actor.account.password,
                 f"{name}.stream": actor.stream_id,
                 f"{name}.digest": digest.hexdigest(),
+                f"{name}.plain": base64.b64encode(credentials).decode(),
             }
         return values
 
@@ -255,9 +318,16 @@ class Stage:
     def _become_available(self, actor: Actor) -> None:
         actor.send("<presence/>")
         actor.pong()
-        echo = actor.next()
-        if echo is None or echo.get("from") != actor.address:
-            raise SceneError(f"got {echo if echo is None else shown(echo)} in place of its own presence")
+        actor.take_own_presence()
+
+    def _become_contacts(self, *both: Actor) -> None:
+        """Each asks the other, and agrees beforehand; nobody looks at what that causes."""
+        for actor, other in (both, both[::-1]):
+            for type in ("subscribed", "subscribe"):
+                actor.send(f"<presence to='{other.account.jid}' type='{type}'/>")
+        self._settle()
+        for actor in self._actors.values():
+            actor._wire.elements.clear()
 
     def _receive(self, step: Step) -> None:
         values = self._values(step.who)
@@ -320,10 +390,12 @@ class Stage:
 
     def _settle(self) -> None:
         """Wait until whatever was said has had its consequences."""
+        bound = [actor for actor in self._actors.values() if actor.is_bound]
+        away = {actor.account for actor in self._actors.values()} - {actor.account for actor in bound}
         for _ in range(_ROUNDS):
-            for actor in self._actors.values():
-                if actor.is_bound:
-                    actor.pong()
+            for actor in bound:
+                for account in (*sorted(away), actor.account):
+                    actor.pong(account)
 
     def _expect_nothing(self, who: str) -> None:
         elements = self._actors[who]._wire.elements

@@ -10,6 +10,10 @@ def test_fill_puts_in_what_is_known() -> None:
     assert fill("<to>{juliet.bare}</to>{domain}", {"juliet.bare": "j@x", "domain": "x"}) == "<to>j@x</to>x"
 
 
+def test_fill_repeats() -> None:
+    assert fill("{2*<a/>}{0*b}", {}) == "<a/><a/>"
+
+
 @pytest.mark.parametrize("text", ["{nobody}", "{=juliet}", "{any}"])
 def test_fill_says_what_is_not_known(text: str) -> None:
     with pytest.raises(MismatchError, match="nothing is known"):
@@ -26,6 +30,8 @@ def test_fill_says_what_is_not_known(text: str) -> None:
         ("to {juliet}!", "to j@x!", True),
         ("to {juliet}!", "to k@x!", False),
         ("{any}@x", "j@x", True),
+        ("{3*ab}!", "ababab!", True),
+        ("{3*ab}!", "abab!", False),
     ],
 )
 def test_match_text(expected: str, actual: str, matches: bool) -> None:

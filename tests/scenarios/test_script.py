@@ -23,6 +23,7 @@ romeo sends:
     # not part of it
     </message>
 juliet receives nothing
+juliet and romeo become contacts
 the server restarts
 """
 
@@ -40,13 +41,23 @@ def test_script_says_what_it_says() -> None:
         Step(10, "juliet", Verb.CONNECTS),
         Step(11, "romeo", Verb.SENDS, "<message to='{juliet}'><body>one word</body></message>"),
         Step(17, "juliet", Verb.RECEIVES_NOTHING),
-        Step(18, "", Verb.RESTARTS),
+        Step(18, "juliet", Verb.BECOME_CONTACTS, "romeo"),
+        Step(19, "", Verb.RESTARTS),
     )
+
+
+@pytest.mark.parametrize(
+    ("step", "has_crashes"),
+    [("juliet has a session that crashes", True), ("juliet leaves", False)],
+)
+def test_script_knows_whether_something_dies(step: str, has_crashes: bool) -> None:
+    assert parse_script(f"# It\nrows: S-001\nclient juliet\n{step}\n").has_crashes is has_crashes
 
 
 @pytest.mark.parametrize(
     ("text", "words"),
     [
+        ("# It\nrows: S-001\nclient juliet\njuliet and romeo become contacts", "nothing can happen"),
         ("", "line 1: begin with"),
         ("rows: S-001", "line 1: begin with"),
         ("# Nothing", "say which rows"),

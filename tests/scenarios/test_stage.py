@@ -37,6 +37,47 @@ def test_play_in_any_order(server: RunningServer) -> None:
     play(server, BEGINNING + both + hears.replace("receives:", "receives in any order:"))
 
 
+def test_play_ignores_what_only_leads_up_to_the_point(server: RunningServer) -> None:
+    play(server, BEGINNING + SAYS + "juliet ignores what came\n" + NOTHING)
+
+
+def test_play_makes_contacts(server: RunningServer) -> None:
+    asks = "juliet sends:\n    <iq type='get' id='r'><query xmlns='jabber:iq:roster'/></iq>\n"
+    item = "<item jid='{romeo.bare}' subscription='both' approved='true'/>"
+    hears = (
+        f"    <iq type='result' id='r'><query xmlns='jabber:iq:roster' ver='{{any}}'>{item}</query></iq>\n"
+    )
+    play(server, BEGINNING + "juliet and romeo become contacts\n" + asks + "juliet receives:\n" + hears)
+
+
+def test_play_sends_bytes_and_byte_by_byte(server: RunningServer) -> None:
+    slowly = SAYS.replace("sends:", "sends byte by byte:") + HEARS
+    digits = b"<message id='n'/>".hex(" ")
+    play(
+        server,
+        BEGINNING
+        + slowly
+        + "juliet becomes available\njuliet sends bytes:\n    "
+        + digits
+        + "\njuliet receives:\n    <message from='{juliet}' id='n'/>\n",
+    )
+
+
+def test_play_settles_with_accounts_that_nobody_uses(server: RunningServer) -> None:
+    sends = "romeo sends:\n    <message to='{juliet.bare}' type='groupchat' id='g'/>\n"
+    error = "<error type='cancel' code='503'><!-- more --></error>"
+    hears = f"    <message type='error' from='{{juliet.bare}}' id='g'>{error}</message>\n"
+    play(server, "romeo connects\n" + sends + "romeo ignores what came\nromeo receives nothing\n")
+    with pytest.raises(SceneError, match="in place of"):
+        play(server, "romeo connects\n" + sends + "romeo receives:\n" + hears.replace("503", "404"))
+
+
+def test_play_lets_the_database_go_on_whatever_happens(server: RunningServer) -> None:
+    with pytest.raises(SceneError, match="nothing is known by the name"):
+        play(server, BEGINNING + "the database stops\njuliet sends:\n    <message to='{nobody}'/>\n")
+    play(server, BEGINNING + SAYS + HEARS)
+
+
 @pytest.mark.parametrize(
     ("text", "words"),
     [
@@ -49,6 +90,8 @@ def test_play_in_any_order(server: RunningServer) -> None:
         ("romeo sends:\n    <message to='{mercutio}'/>\n", "nothing is known by the name {mercutio}"),
         (HEARS.replace("</message>", ""), "line 7"),
         (SAYS + "juliet is disconnected\n", "but got\n<message"),
+        ("juliet becomes available\njuliet leaves\njuliet becomes available\n", "it is not connected"),
+        ("juliet has a session that crashes\n", "not started with --faults"),
         ("juliet is cut off\n" + HEARS, "it is not connected"),
     ],
 )

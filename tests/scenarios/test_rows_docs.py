@@ -1,0 +1,43 @@
+"""Tests of the page of rows: it is current, and says of each row what shows it."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.scenarios import rows_docs
+from tests.scenarios.rows import Row, read_rows
+
+
+def test_page_of_rows_is_current() -> None:
+    """If this fails, run `make docs` and commit what it wrote."""
+    current = rows_docs.render(read_rows(), rows_docs.scripts_by_row())
+    assert rows_docs.PAGE.read_text(encoding="utf-8") == current
+
+
+@pytest.mark.parametrize(
+    ("row", "scripts", "cell"),
+    [
+        (Row("S-001", "it", "RFC"), ["a"], "[a](../tests/scenarios/scripts/a.txt)"),
+        (Row("S-001", "it", "RFC"), [], "not yet"),
+        (Row("S-001", "it", "RFC", owed="rooms"), [], "owed to rooms"),
+        (
+            Row("S-001", "it", "RFC", owed="rooms"),
+            ["a"],
+            "[a](../tests/scenarios/scripts/a.txt); owed to rooms",
+        ),
+        (
+            Row("S-001", "it", "RFC", lacks="the rest"),
+            ["a"],
+            "[a](../tests/scenarios/scripts/a.txt); not yet: the rest",
+        ),
+    ],
+)
+def test_render_says_what_shows_a_row(row: Row, scripts: list[str], cell: str) -> None:
+    page = rows_docs.render([row], {"S-001": scripts})
+    assert page.endswith(f"| S-001 | it | RFC | {cell} |\n")
+
+
+def test_main_writes_the_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rows_docs, "PAGE", tmp_path / "docs" / "ROWS.md")
+    rows_docs.main()
+    assert "| S-001 |" in rows_docs.PAGE.read_text(encoding="utf-8")

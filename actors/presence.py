@@ -18,6 +18,7 @@ from actors.presence_commit import PresenceCommit
 from actors.presence_effects import (
     Answer,
     DropResource,
+    KeepPresence,
     MakeUser,
     NoteResource,
     OfferToSession,
@@ -36,6 +37,7 @@ from actors.presence_effects import (
 from actors.presence_load import load
 from actors.presence_messages import (
     Again,
+    Announce,
     CreateAccount,
     DeleteAccount,
     DescribeUser,
@@ -66,7 +68,6 @@ from protocols.stanza import Stanza, StanzaKind
 from store.errors import StoreUnavailable
 from store.users import User
 from supervision.actor import Actor
-from supervision.child_spec import ChildSpec, Restart
 from supervision.exit_reason import Shutdown
 
 if TYPE_CHECKING:
@@ -80,16 +81,13 @@ if TYPE_CHECKING:
 
 IDLE_SECONDS: Final = 60.0
 """How long an actor stays with no session, so that a reconnecting client finds it warm."""
-MESSAGES_MAX: Final = 5_000
-"""Messages that may wait; a log-in with a thousand contacts brings as many probes at once."""
-
 RESUME_TRIES_MAX: Final = 15
 """So many seconds a client that would resume a session from the database is kept waiting for that."""
 
 _PRESENCE_TYPES: Final = frozenset({"", "unavailable", "probe"})
 """Those that say who is there, or ask; the others are about subscriptions."""
 
-_STORE_AWAY: Final = StanzaError(
+STORE_AWAY: Final = StanzaError(
     StanzaCondition.RESOURCE_CONSTRAINT, "the database is away; try again in a moment"
 )
 _NO_ACCOUNT: Final = StanzaError(StanzaCondition.SERVICE_UNAVAILABLE)
@@ -97,13 +95,13 @@ _NO_ACCOUNT: Final = StanzaError(StanzaCondition.SERVICE_UNAVAILABLE)
 
 @final
 class Presence(Actor[PresenceMessage, PresenceEffect]):
-    """See the module's docstring; made by `start_presence`."""
+    """See the module's docstring; made by `presence_start`."""
 
     awaits: ClassVar[frozenset[type]] = frozenset(
         {
             *(SessionBound, SessionEnded, OwnPresence, OwnSubscription, PassOn, Routed, LoggedOut),
             *(CreateAccount, SetCredentials, DeleteAccount, DescribeUser),
-            *(ReserveNumbers, QueueGrew, Again, LoadSessions, ResumeStored, SessionResumed),
+            *(ReserveNumbers, QueueGrew, Again, Announce, LoadSessions, ResumeStored, SessionResumed),
         }
     )
 
@@ -153,10 +151,10 @@ class Presence(Actor[PresenceMessage, PresenceEffect]):
                 return self._session_ended(jid, session, directed)
             case OwnPresence():
                 return await self._own_presence(message)
+            case Announce():
+                return await self._announce(message)
             case OwnSubscription(stanza):
                 return subscription_rules.send_subscription(self._state, self._existing_user(), stanza)
-            case PassOn(stanza):
-                return [Send(stanza)]
             case Routed():
                 return await self._routed(message)
             case LoggedOut(at_ms, status):
@@ -196,7 +194,7 @@ class Presence(Actor[PresenceMessage, PresenceEffect]):
                 return [SetReply(reply, user)]
             case LoadSessions():
                 return []  # they have been loaded by now
-            case Again(stanza):
+            case PassOn(stanza) | Again(stanza):
                 return [Send(stanza)]
             case ResumeStored(sm_id, resume):
                 return [PassResume(sm_id, resume)]
@@ -223,8 +221,8 @@ class Presence(Actor[PresenceMessage, PresenceEffect]):
                 return self._session_bound(message)
             case SessionEnded(jid, session, directed):
                 return self._session_ended(jid, session, directed)
-            case OwnPresence(stanza=stanza) if stanza.type == "unavailable":
-                return self._own_unavailable(message)
+            case OwnPresence() | Announce():
+                return self._own_without_store(message)
             case PassOn(stanza) | Again(stanza):
                 return [Send(stanza)]
             case LoggedOut() | LoadSessions():
@@ -239,7 +237,7 @@ class Presence(Actor[PresenceMessage, PresenceEffect]):
             case Routed(stanza) if stanza.kind is StanzaKind.PRESENCE and stanza.type in _PRESENCE_TYPES:
                 return self._presence_without_store(stanza)
             case _:
-                return [Refuse(_STORE_AWAY)]
+                return [Refuse(STORE_AWAY)]
 
     # -- sessions and presence
 
@@ -297,6 +295,22 @@ class Presence(Actor[PresenceMessage, PresenceEffect]):
             return []
         gone = rules.become_unavailable(self._state, own, message.stanza, message.directed)
         return [*gone, NoteResource(resource, own.session, None), Publish()]
+
+    async def _announce(self, message: Announce) -> Sequence[PresenceEffect]:
+        """Unless its client has said something else since."""
+        return await self._own_presence(message.said) if self._is_kept(message) else []
+
+    def _own_without_store(self, message: OwnPresence | Announce) -> Sequence[PresenceEffect]:
+        """What a client announces is kept: it would hardly say that again, and nobody would know of it."""
+        if isinstance(message, Announce):
+            return [TryLater(message)] if self._is_kept(message) else []
+        if message.stanza.type == "unavailable":
+            return self._own_unavailable(message)
+        resource, own = self._said_by(message)
+        return [] if own is None else [KeepPresence(resource, message)]
+
+    def _is_kept(self, message: Announce) -> bool:
+        return self._state.kept.get(message.resource) is message.said
 
     def _said_by(self, message: OwnPresence) -> tuple[str, OwnResource | None]:
         """Which resource said that; None if its session has been replaced meanwhile."""
@@ -452,36 +466,3 @@ def _as_effect(effect: routing.RoutingEffect) -> PresenceEffect:
             return Send(stanza)
         case _:
             raise AssertionError(f"{effect} leads back here")
-
-
-def start_presence(server: Server, jid: JID) -> Slot[PresenceMessage]:
-    """Start the presence actor of a user and note it in the directory.
-
-    Raises:
-        NotAcceptingError: the server has its maximum of users at work, or is stopping.
-    """
-    bare = jid.bare_jid
-
-    spec = ChildSpec(
-        f"{bare.bare}#{server.next_number()}",
-        lambda slot: Presence(slot, server),
-        Restart.TRANSIENT,
-        messages_max=MESSAGES_MAX,
-        abandoned=lambda left: _abandoned(server, left),
-    )
-    slot = server.users.start_child(spec)
-    slot.keep(lambda: PresenceState(bare))
-    slot.on_close(lambda ended, _reason: server.directory.presence_ended(bare.bare, ended.ref))
-    server.directory.entry(bare.bare).presence = slot.ref
-    return slot
-
-
-def _abandoned(server: Server, left: Sequence[PresenceMessage]) -> None:
-    """What the actor did not come to is refused for now; nothing vanishes in silence."""
-    for message in left:
-        if isinstance(message, PassOn):
-            routing.send(server, message.stanza)
-        elif isinstance(message, Routed) and message.stanza.kind is not StanzaKind.PRESENCE:
-            routing.send_back(server, message.stanza, _STORE_AWAY)
-        if isinstance(message, Routed | OwnMessage) and message.stanza.receipt is not None:
-            message.stanza.receipt.release()

@@ -15,6 +15,7 @@ from actors.presence_effects import (
     HandOver,
     KeepItem,
     KeepMessage,
+    KeepPresence,
     MakeUser,
     NoteInterested,
     NotePending,
@@ -35,6 +36,7 @@ from actors.presence_effects import (
     TryLater,
 )
 from actors.presence_messages import (
+    Announce,
     CreateAccount,
     DeleteAccount,
     DescribeUser,
@@ -141,6 +143,10 @@ class PresenceApply:
                 state.pending = size
             case NoteResource(resource, session, presence, priority):
                 state.resources[resource] = OwnResource(session, presence, priority)
+                state.kept.pop(resource, None)  # this is newer, or just that
+            case KeepPresence(resource, said):
+                state.kept[resource] = said
+                self._slot.send_after(RETRY_SECONDS, Announce(resource, said))
             case DropResource(resource):
                 state.drop(resource)
             case NoteInterested():
@@ -214,6 +220,9 @@ class PresenceApply:
                 reply.fail(StoreUnavailable(error.text or "the database is away"))
             case ResumeStored(reply=reply):
                 reply.set(ResumeRefused(error.condition))
+            case Announce(resource, said) if self._state.kept.get(resource) is said:
+                del self._state.kept[resource]
+                self.refuse(said, error)
 
     def _push(self, payload: bytes) -> None:
         state = self._state

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, final
 if TYPE_CHECKING:
     from actors.ledger import Parcel
     from actors.offline_queue import Waiting
-    from actors.presence_messages import PresenceMessage
+    from actors.presence_messages import OwnPresence, PresenceMessage
     from actors.presence_state import PendingSize
     from actors.session_messages import Resume
     from protocols.errors import StanzaError
@@ -183,6 +183,14 @@ class TryLater(NamedTuple):
 
 
 @final
+class KeepPresence(NamedTuple):
+    """What a resource announces is to be carried out when the database answers again."""
+
+    resource: str
+    said: OwnPresence
+
+
+@final
 class TellRoster(NamedTuple):
     """Tell a resource what has changed in the roster since this version, as pushes."""
 
@@ -225,5 +233,6 @@ PresenceEffect = (
     | SetReply
     | PassResume
     | TryLater
+    | KeepPresence
     | TellRoster
 )

@@ -135,6 +135,14 @@ class Again(NamedTuple):
 
 
 @final
+class Announce(NamedTuple):
+    """What a resource announced while the database was away, to be carried out if nothing newer has come."""
+
+    resource: str
+    said: OwnPresence
+
+
+@final
 class LoadSessions(NamedTuple):
     """Sessions of the account that wait in the database are to come back: their time is over, say."""
 
@@ -183,6 +191,7 @@ PresenceMessage = (
     | ReserveNumbers
     | QueueGrew
     | Again
+    | Announce
     | LoadSessions
     | ResumeStored
     | SessionResumed

@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from actors.presence_effects import PresenceEffect
-    from actors.presence_messages import PresenceMessage
+    from actors.presence_messages import OwnPresence, PresenceMessage
     from protocols.jid import JID
     from protocols.stanza import Stanza
     from store.users import User
@@ -55,6 +55,7 @@ class PresenceState:
         user: The account's document as last committed; None before it was read, or if there is none.
         is_loaded: Whether the document was read.
         resources: The user's sessions by resource.
+        kept: What resources last announced while the database was away, to be carried out when it answers.
         interested: The resources that asked for the roster, in that order.
         pending: How much waits in the log, once that is known.
         kept_seq: Under which number the last message was put into the offline queue.
@@ -66,6 +67,7 @@ class PresenceState:
         "interested",
         "is_loaded",
         "jid",
+        "kept",
         "kept_seq",
         "outstanding",
         "passivation",
@@ -80,6 +82,7 @@ class PresenceState:
         self.user: User | None = None
         self.is_loaded = False
         self.resources: dict[str, OwnResource] = {}
+        self.kept: dict[str, OwnPresence] = {}
         self.interested: dict[str, None] = {}
         self.pending: PendingSize | None = None
         self.kept_seq: int | None = None
@@ -108,6 +111,7 @@ class PresenceState:
         """Forget a resource."""
         self.resources.pop(resource, None)
         self.interested.pop(resource, None)
+        self.kept.pop(resource, None)
         self.pending = None  # what it was owed may be back in the queue
 
     @property

@@ -18,7 +18,6 @@ from actors.fates import FateLog
 from actors.ledger import Books, Ledger
 from actors.module_host import ModuleHost
 from actors.port_driver import PortTable
-from actors.presence import start_presence
 from actors.presence_messages import (
     OwnMessage,
     PresenceMessage,
@@ -27,6 +26,7 @@ from actors.presence_messages import (
     ResumeStored,
     Routed,
 )
+from actors.presence_start import start_presence
 from actors.session_messages import CloseStream, Resume, ResumeRefused
 from actors.settings import Durability
 from actors.store_access import StoreAccess

@@ -7,8 +7,8 @@ import pytest
 import trio
 
 from actors.modules import MODULES
-from actors.presence import MESSAGES_MAX
 from actors.presence_messages import DescribeUser
+from actors.presence_start import MESSAGES_MAX
 from actors.server import Server
 from actors.settings import AuthSettings, RegistrationSettings, Settings
 from protocols.conditions import SaslCondition

@@ -349,6 +349,9 @@ class ClientStream:
                 if h is not None:
                     self._confirm(int(h))
                 self._bind()
+            case "failed" if self.management is not None and not self.management.is_enabled:
+                self._ledger.counts["streams not managed"] += 1
+                self.management = None
             case "r":
                 self.acknowledge()
             case "a" if h is not None:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, final
 from protocols.delivery import Resources, classify, most_available, non_negative
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Container, Iterator, Mapping
 
     from actors.session_messages import SessionMessage
     from protocols.jid import JID
@@ -76,12 +76,19 @@ def make_route(sessions: Mapping[str, Ref[SessionMessage]], priorities: Mapping[
 
 @final
 class Directory:
-    """Users by bare address."""
+    """Users by bare address.
 
-    __slots__ = ("users",)
+    Attributes:
+        stored: Accounts of which sessions wait in the database that nobody has read yet.
+        left: Full addresses of sessions that this process has left to the next one.
+    """
 
-    def __init__(self) -> None:
+    __slots__ = ("left", "stored", "users")
+
+    def __init__(self, stored: Container[str] = (), left: Container[JID] = ()) -> None:
         self.users: dict[str, UserEntry] = {}
+        self.stored = stored
+        self.left = left
 
     def entry(self, bare_jid: str) -> UserEntry:
         """The user's entry, made if there is none."""

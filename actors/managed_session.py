@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from actors import routing
 from actors.fates import MessageFate
-from actors.ledger import Parcel, logged_parcel
+from actors.ledger import Parcel
 from actors.management_effects import (
     ANSWER,
     DONE,
@@ -61,7 +61,6 @@ from store.writes import DropSession
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from actors.offline_queue import Waiting
     from protocols.stanza import Stanza
     from protocols.stream_events import ElementReceived
 
@@ -400,30 +399,26 @@ class Management(Saving):
 
     def _handed_over(self, effect: HandedOver) -> None:
         """A managed client gets what waited under a mark; others are trusted to read what is written."""
-        stream, messages = self.state.stream, effect.messages
-        if stream is None:
-            got = [each for each in messages if self.state.outlet.append_stanza(each.stanza)]
-            for each in got:
-                self.server.fates.note(MessageFate.DELIVERED, each.stanza, self.state.jid, seq=each.seq)
-            self._settle(got)
-        elif not stream.incoming.is_journaled:
-            for each in messages:
+        stream, state = self.state.stream, self.state
+        for each, parcel in zip(effect.messages, effect.parcels, strict=True):
+            assert parcel.ledger is not None
+            if stream is None:
+                if state.outlet.append_stanza(each.stanza):
+                    self.server.fates.note(MessageFate.DELIVERED, each.stanza, state.jid, seq=each.seq)
+                    parcel.ledger.acknowledged(parcel)
+                else:
+                    state.returning.append(parcel)
+            elif not stream.incoming.is_journaled:
                 stream.outgoing.append(Entry(each.stanza))
-            self._settle(messages)
-        else:
-            for each in messages:
-                parcel = logged_parcel(stream.ledger, each.seq, each.at_ms, each.origin)
+                parcel.ledger.acknowledged(parcel)
+            else:
                 parcel.is_open = False
                 stream.opening.append(parcel)
                 stream.outgoing.append(Entry(each.stanza, parcel))
+        if stream is not None and stream.incoming.is_journaled:
             mark(stream)
             self.save(stream)
 
-    def _settle(self, messages: Sequence[Waiting]) -> None:
-        """They have left for the client."""
-        ledger = self.server.ledger_of(self.state.jid)
-        for each in messages:
-            ledger.take_off(each.seq, each.at_ms, each.origin)
 
 
 _CARRY_OUT: Final[Mapping[type, Callable[[Management, Any], None]]] = {

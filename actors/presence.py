@@ -84,8 +84,15 @@ IDLE_SECONDS: Final = 60.0
 RESUME_TRIES_MAX: Final = 15
 """So many seconds a client that would resume a session from the database is kept waiting for that."""
 
-_PRESENCE_TYPES: Final = frozenset({"", "unavailable", "probe"})
-"""Those that say who is there, or ask; the others are about subscriptions."""
+_WITHOUT_STORE: Final = frozenset(
+    {
+        *((StanzaKind.PRESENCE, kind) for kind in ("", "unavailable", "probe")),
+        *((StanzaKind.IQ, kind) for kind in ("result", "error")),
+    }
+)
+"""What is dealt with while the database is away: who is there, who asks for that, and answers."""
+_LATER_TYPES: Final = frozenset({"probe", "result", "error"})
+"""Those of them that have to wait for it nevertheless."""
 
 STORE_AWAY: Final = StanzaError(
     StanzaCondition.RESOURCE_CONSTRAINT, "the database is away; try again in a moment"
@@ -234,8 +241,8 @@ class Presence(Actor[PresenceMessage, PresenceEffect]):
                 return [TryLater(message._replace(tries=tries + 1))]
             case QueueGrew() | SessionResumed():
                 return [TryLater(message)]  # nobody would ask for it again
-            case Routed(stanza) if stanza.kind is StanzaKind.PRESENCE and stanza.type in _PRESENCE_TYPES:
-                return self._presence_without_store(stanza)
+            case Routed(stanza) if (stanza.kind, stanza.type) in _WITHOUT_STORE:
+                return self._routed_without_store(stanza)
             case _:
                 return [Refuse(STORE_AWAY)]
 
@@ -327,6 +334,8 @@ class Presence(Actor[PresenceMessage, PresenceEffect]):
         if stanza.to.localpart is None:
             return await self._account_request(stanza)
         entry = self._server.directory.entry(state.jid.bare)
+        if stanza.kind is StanzaKind.IQ and stanza.to in self._server.directory.left:
+            return [Send(stanza)]
         delivery = routing.decide_for_user(entry, stanza, exists=state.user is not None)
         match delivery:
             case Delivery.STORE:
@@ -342,13 +351,14 @@ class Presence(Actor[PresenceMessage, PresenceEffect]):
             case _:
                 return [_as_effect(each) for each in routing.deliver(entry, stanza.to, stanza, delivery)]
 
-    def _presence_without_store(self, stanza: Stanza) -> Sequence[PresenceEffect]:
+    def _routed_without_store(self, stanza: Stanza) -> Sequence[PresenceEffect]:
         """Somebody's presence goes to whoever is there; one who asks for the user's is told later.
 
         Refused, it would be as lost on the user as on its sender, who says it to all contacts or to none.
-        Who is not there yet asks when coming, or coming back from the database.
+        Who is not there yet asks when coming, or coming back from the database. An answer may be for such a
+        one, and waits.
         """
-        if stanza.type == "probe":
+        if stanza.type in _LATER_TYPES:
             return [TryLater(Again(stanza))]  # who asks is told nothing else, and would never know
         assert stanza.to is not None
         entry = self._server.directory.entry(self._state.jid.bare)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final, final
 
 from actors import routing, subscription_rules
 from actors.fates import MessageFate
+from actors.ledger import logged_parcel
 from actors.presence_effects import (
     Answer,
     DropResource,
@@ -45,6 +46,7 @@ from actors.presence_messages import (
     OwnSubscription,
     PassOn,
     PresenceMessage,
+    QueueGrew,
     ResumeStored,
     Routed,
     SetCredentials,
@@ -181,10 +183,22 @@ class PresenceApply:
             routing.carry_out(self._server, routing.ToSession(own, stanza))
 
     def _hand_over(self, effect: HandOver) -> None:
-        """In the lane that refuses nothing, so that all arrive."""
+        """In the lane that refuses nothing, so that all arrive; the queue does not have them from here on.
+
+        A session that has just ended leaves them to whoever is there when that has been heard of.
+        """
         own = self._state.resources.get(effect.resource)
-        if own is not None and own.session.tell(HandedOver(effect.messages)):
+        if own is None or not own.session.is_alive:
+            self._slot.send_after(RETRY_SECONDS, QueueGrew())
+            return
+        ledger = self._server.ledger_of(self._state.jid)
+        messages = tuple(each for each in effect.messages if not ledger.is_owed(each.seq))
+        parcels = tuple(logged_parcel(ledger, each.seq, each.at_ms, each.origin) for each in messages)
+        if own.session.tell(HandedOver(messages, parcels)):
             self._state.pending = NOTHING_PENDING
+            return
+        for parcel in parcels:
+            ledger.given_up(parcel)
 
     def _pass_resume(self, effect: PassResume) -> None:
         live = self._server.streams.live(effect.sm_id)

@@ -59,7 +59,14 @@ class Back(NamedTuple):
     stanza: Stanza
 
 
-RoutingEffect = ToSession | ToUser | ToServer | Back
+@final
+class ToLeft(NamedTuple):
+    """For a session that has been left to the next process."""
+
+    stanza: Stanza
+
+
+RoutingEffect = ToSession | ToUser | ToServer | ToLeft | Back
 
 _CHAT_TYPES: Final = frozenset({"", "chat", "normal"})
 _TO_USER: Final = frozenset(
@@ -92,6 +99,10 @@ def route(directory: Directory, domain: str, stanza: Stanza) -> tuple[RoutingEff
         return refuse(stanza, _NOT_FEDERATED)
     if to.localpart is None:
         return (ToServer(stanza),)
+    if stanza.kind is StanzaKind.IQ and to in directory.left:
+        return (ToLeft(stanza),)
+    if stanza.kind is not StanzaKind.PRESENCE and to.bare in directory.stored:
+        return (ToUser(stanza),)  # a session that is yet to come back may be the one asked, or have asked
     return route_to_user(entry, to, stanza)
 
 
@@ -208,6 +219,8 @@ def carry_out(server: Server, effect: RoutingEffect) -> None:
                 send_back(server, stanza, _CONGESTED)
         case ToServer(stanza):
             server.hand_to_modules(stanza)
+        case ToLeft(stanza):
+            server.add_to_left(stanza)
         case Back(stanza):
             server.fates.note(MessageFate.REFUSED, stanza)
             send(server, stanza)

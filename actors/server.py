@@ -28,6 +28,7 @@ from actors.presence_messages import (
 )
 from actors.presence_start import start_presence
 from actors.session_messages import CloseStream, Resume, ResumeRefused
+from actors.session_record import with_late
 from actors.settings import Durability
 from actors.store_access import StoreAccess
 from actors.stored_sessions import Streams
@@ -44,6 +45,7 @@ from protocols.stream_limits import StreamLimits
 from protocols.websocket_stream import WebSocketStream
 from protocols.xml_element import NameBudget
 from protocols.xml_stream import XMLStream
+from store.writes import SaveSession
 from supervision.child_spec import Intensity
 from supervision.dynamic_supervisor import DynamicChildren, NotAcceptingError
 
@@ -59,6 +61,7 @@ if TYPE_CHECKING:
     from protocols.framing import Framing
     from protocols.negotiation_values import LoginFailed
     from protocols.stanza import Stanza
+    from store.sessions import SessionRecord
     from supervision.ref import Ref
     from supervision.reply import Reply
 
@@ -96,7 +99,8 @@ class Server:
         self.certificates = certificates
         self.note = note
         self.domain: JID = parse_jid(settings.domain)
-        self.directory = Directory()
+        self.streams = Streams()
+        self.directory = Directory(self.streams.accounts, self.streams.left)
         self.registry: Ref[RegistryMessage] | None = None  # set by the registry itself
         self.ports = PortTable()
         self.store = StoreAccess(world.readers, limits.ledger_bytes_max)
@@ -105,7 +109,6 @@ class Server:
             self.store, self.fates, limits.store_away_seconds, note, world.now_ms, world.new_token, {}
         )
         self.ledgers: dict[str, Ledger] = {}  # by account; those that have nothing to do are forgotten
-        self.streams = Streams()
         self.is_journaled = settings.durability is Durability.JOURNALED
         self.login_throttle = Throttle(
             limits.failed_logins_max, limits.failed_logins_seconds, trio.current_time
@@ -291,6 +294,18 @@ class Server:
             ended = self.streams.ended(sm_id)
             h = None if ended is None or ended.account != account.bare else ended.h
             message.reply.set(ResumeRefused(StanzaCondition.ITEM_NOT_FOUND, h))
+
+    def keep_left(self, record: SessionRecord) -> None:
+        """The server stops: the next process is to know the session as this document has it."""
+        self.streams.left[parse_jid(record.jid)] = record
+        self.store.cast(SaveSession(record))
+
+    def add_to_left(self, stanza: Stanza) -> None:
+        """An IQ has come for a session that has been left, from somebody who had it in hand until now."""
+        assert stanza.to is not None
+        record = self.streams.left[stanza.to]
+        if len(record.entries) < self.settings.limits.unacked_stanzas_max:
+            self.keep_left(with_late(record, [stanza.data]))
 
     def hand_to_modules(self, stanza: Stanza) -> None:
         """A stanza for the server itself: requests go to modules, messages are for nobody here."""

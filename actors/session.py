@@ -16,7 +16,7 @@ from actors.ledger import GATE
 from actors.managed_session import ACK, MANAGEMENT_EFFECTS, SAVE
 from actors.management_effects import Dealt, Repeat
 from actors.presence_messages import OwnPresence, OwnSubscription, PassOn
-from actors.routing import Back, ToServer, ToSession, ToUser
+from actors.routing import Back, ToLeft, ToServer, ToSession, ToUser
 from actors.session_effects import (
     Accepted,
     AskToClose,
@@ -271,7 +271,7 @@ class Session(Actor[SessionMessage, SessionEffect]):
                 self.stop(Normal())
             case Drained():
                 self._drained()
-            case ToUser() | ToServer() | Back():
+            case ToUser() | ToServer() | ToLeft() | Back():
                 routing.carry_out(self._server, effect)
             case _:
                 raise AssertionError(f"nobody carries out {effect}")

@@ -62,9 +62,13 @@ class DeliverIfDirected(NamedTuple):
 
 @final
 class HandedOver(NamedTuple):
-    """Messages from the offline queue, which leave it when the client has them."""
+    """Messages from the offline queue, which leave it when the client has them.
+
+    Each is a parcel that the session owes from the moment this is posted, so that nobody hands it over again.
+    """
 
     messages: tuple[Waiting, ...]
+    parcels: tuple[Parcel, ...]
 
 
 @final

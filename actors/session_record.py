@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final
 
 from store.sessions import OpenRequest, QueueEntry, SessionRecord
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from actors.session_state import Entry, ManagedStream, SessionState
+
+DEALT_MAX: Final = 1_000
+"""Numbers behind the counter that a document names; so many stanzas wait only for a database that is away."""
 
 
 def session_record(
@@ -24,6 +30,7 @@ def session_record(
     outgoing = stream.outgoing
     count = max(0, outgoing.origin - outgoing.acked)
     entries = outgoing.entries()[:count]
+    dealt = _dealt_behind(stream, counter) if is_exact else ()
     return SessionRecord(
         sm_id=stream.sm_id,
         jid=state.jid.full,
@@ -36,13 +43,14 @@ def session_record(
         elsewhere=tuple(at for at, entry in enumerate(entries) if _is_elsewhere(entry)),
         handled=tuple(seq for seq in stream.handled if stream.ledger.is_owed(seq)),
         is_exact=is_exact,
+        dealt=dealt,
         presence=None if state.presence is None else state.presence.data,
         directed=tuple(sorted(jid.full for jid in state.directed)),
         roster_version=state.roster_version,
         requests=tuple(
             OpenRequest(id_, to, request.answered)
             for (id_, to), request in stream.requests.items()
-            if request.number <= counter
+            if request.number <= counter or request.number in dealt
         ),
         resume_seconds=stream.resume_seconds,
         hibernated_ms=stream.hibernated_ms,
@@ -53,6 +61,20 @@ def _is_elsewhere(entry: Entry) -> bool:
     """Of what has a record the log says so."""
     common = entry.common
     return common is not None and common.ledger is None and common.was_acknowledged
+
+
+def with_late(record: SessionRecord, stanzas: Iterable[bytes]) -> SessionRecord:
+    """The document of a session that an orderly stop keeps, with what has come behind all that it names."""
+    return replace(record, entries=(*record.entries, *(QueueEntry(data=data) for data in stanzas)))
+
+
+def _dealt_behind(stream: ManagedStream, counter: int) -> tuple[int, ...]:
+    """What the client will send again, and must not have done twice.
+
+    Only where everything else is kept as well: after a crash the answer to a request is asked for anew.
+    """
+    numbers = {*stream.incoming.done_behind(counter), *(each for each in stream.resent if each > counter)}
+    return tuple(sorted(numbers)[:DEALT_MAX])
 
 
 def _queue_entry(entry: Entry) -> QueueEntry:

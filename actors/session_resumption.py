@@ -26,7 +26,7 @@ from actors.session_messages import (
     ResumeTooHigh,
     StreamEnded,
 )
-from actors.session_record import session_record
+from actors.session_record import session_record, with_late
 from actors.session_saving import mark
 from actors.session_state import Entry
 from protocols.conditions import StanzaCondition, StreamCondition
@@ -37,12 +37,11 @@ from protocols.stanza import StanzaKind, build_error, build_iq, with_delay
 from protocols.stream_management import resumed
 from protocols.stream_queue import H_MODULUS, AcknowledgedTooMuchError, Outgoing
 from protocols.timestamp import timestamp
-from store.writes import DropSession, SaveSession
+from store.writes import DropSession
 
 if TYPE_CHECKING:
     from actors.server import Server
     from actors.session_state import ManagedStream, Revived, SessionState
-    from protocols.jid import JID
 
 _NOT_MARKED: Final = CloseStream(StreamCondition.INTERNAL_SERVER_ERROR, "the session cannot be written down")
 _REPLACED: Final = CloseConnection(StreamCondition.CONFLICT, "the session goes on over another connection")
@@ -107,7 +106,11 @@ class Resumption(Management):
             mark(stream)
             stream.incoming.counter = stream.incoming.done  # what is written behind this may count on it
             record = session_record(self.state, stream, stream.incoming.counter, is_exact=True)
-            self.server.store.cast(SaveSession(record))
+            self.server.keep_left(record)
+        elif stream.revived.is_exact:
+            late = stream.outgoing.entries()[len(stream.revived.numbers) :]
+            iqs = [entry.stanza.data for entry in late if entry.stanza.kind is StanzaKind.IQ]
+            self.server.keep_left(with_late(stream.revived.record, iqs))
 
     # -- coming back
 
@@ -203,7 +206,10 @@ class Resumption(Management):
         mark(stream)
 
     def _close_requests(self, stream: ManagedStream, h: int, *, is_exact: bool) -> None:
-        """An error for each request that nobody will answer any more."""
+        """An error for each request that nobody will answer any more.
+
+        Whom an orderly stop kept has the request, or had it and is no more: either brings an answer.
+        """
         on_the_way = {
             self._answers(entry.stanza)
             for entry in stream.outgoing.entries()
@@ -212,20 +218,12 @@ class Resumption(Management):
         requests, stream.requests = stream.requests, {}
         for key, request in requests.items():
             id_, to = key
-            if key in on_the_way or (
-                is_exact and request.answered is None and self._may_answer(parse_jid(to))
-            ):
+            is_kept = is_exact and parse_jid(to) in self.server.streams.kept
+            if key in on_the_way or (is_kept and request.answered is None):
                 stream.requests[key] = request
             elif request.answered is None or request.answered > h:
                 asked = build_iq(to=parse_jid(to), sender=self.state.jid, type="get", id=id_)
                 stream.outgoing.append(Entry(build_error(asked, _LOST)))
-
-    def _may_answer(self, asked: JID) -> bool:
-        """Whether a session still has the request: an orderly stop kept it, and it goes on as well."""
-        if asked.resourcepart is None:
-            return False
-        stored = self.server.streams.stored_of(asked.bare)
-        return self.server.directory.session(asked) is not None or any(each.jid == asked for each in stored)
 
     def marked(self, stream: ManagedStream) -> None:
         """The mark is journaled: the client that waits for it may go on."""

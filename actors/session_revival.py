@@ -53,10 +53,11 @@ def revive(
     state.presence = None if record.presence is None else read_stored(record.presence, names)
     state.roster_version = record.roster_version
     stream = ManagedStream(record.sm_id, ledger, record.resume_seconds, is_journaled=is_journaled)
-    received = recovered(record.received, list(logged))
+    dealt = sorted({*logged, *record.dealt})
+    received = recovered(record.received, dealt)
     stream.incoming = Incoming(received, is_journaled=is_journaled)
     stream.incoming.counter = record.received  # what lies behind it is in the log, and must stay there
-    stream.resent = {number for number in logged if number > received}
+    stream.resent = {number for number in dealt if number > received}
     stream.is_saved = stream.is_hibernating = True
     stream.hibernated_ms = record.hibernated_ms
     stream.requests = {(id_, to): Request(0, answered) for id_, to, answered in record.requests}
@@ -71,7 +72,7 @@ def revive(
         stream.outgoing.append(entry)
     stream.outgoing.mark()  # what comes meanwhile is numbered from here
     numbers = tuple(number for _entry, number in owed)
-    stream.revived = Revived(record.base, numbers, record.base + len(record.entries), record.is_exact)
+    stream.revived = Revived(record.base, numbers, record.base + len(record.entries), record.is_exact, record)
     state.stream = stream
     return state
 

@@ -13,6 +13,7 @@ from actors.session_messages import (
     CloseStream,
     Deliver,
     DeliverIfDirected,
+    HandedOver,
     HibernationOver,
     ResumeRefused,
     SessionMessage,
@@ -160,6 +161,12 @@ def _is_root_stopping(slot: Slot[Any]) -> bool:
 def _abandoned(server: Server, state: SessionState, left: Sequence[SessionMessage]) -> None:
     """What the client did not get is routed again, its session's name being gone."""
     give_back(server, state)
+    handed_over = [
+        parcel for message in left if isinstance(message, HandedOver) for parcel in message.parcels
+    ]
+    for parcel in (*state.returning, *handed_over):
+        assert parcel.ledger is not None
+        parcel.ledger.given_up(parcel)
     waiting = [message for message in left if isinstance(message, Deliver | DeliverIfDirected)]
     for message in waiting:
         if isinstance(message, Deliver) and message.parcel is not None:

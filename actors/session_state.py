@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from actors.session_messages import Deliver, Resume
     from protocols.jid import JID
     from protocols.stanza import Stanza
+    from store.sessions import SessionRecord
     from supervision.ref import Ref
     from supervision.timers import Timer
 
@@ -59,12 +60,14 @@ class Revived(NamedTuple):
         numbers: The wire number of each entry owed from before, in order; None where it never had one.
         last: The wire number of the last stanza that is known to have had one.
         is_exact: Whether there was none behind that.
+        record: The document, which stands until somebody resumes.
     """
 
     base: int
     numbers: tuple[int | None, ...]
     last: int
     is_exact: bool
+    record: SessionRecord
 
 
 @final
@@ -76,7 +79,7 @@ class ManagedStream:
         resume_seconds: For how long the session waits for its client to come back; zero: not at all.
         requests: IQ requests of the client's to which it has acknowledged no answer, by id and address.
         handled: Records from the offline queue that the client has, and that may still be in the log.
-        resent: Numbers under which the client sends again what stands in the log already.
+        resent: Numbers under which the client sends again what stands in the log already, or was dealt with.
         is_hibernating: Whether there is no connection.
         wants_ack: Whether the client has asked for an acknowledgement of more than it was told.
         told: The last `h` sent.
@@ -188,6 +191,7 @@ class SessionState:
         roster_version: What the client knows of the roster, once it has asked for it.
         congested: Runs while the client has more than its bound to read.
         undelivered: Stanzas that came when the client's stream was over already.
+        returning: Parcels of the offline queue that did, and are to be part of it again.
         stream: Once the client has enabled stream management.
         must_end: Whether the session ends with its present stream, whatever could be resumed.
     """
@@ -201,6 +205,7 @@ class SessionState:
         "must_end",
         "outlet",
         "presence",
+        "returning",
         "roster_version",
         "stream",
         "undelivered",
@@ -220,6 +225,7 @@ class SessionState:
         self.roster_version: int | None = None
         self.congested: Timer | None = None
         self.undelivered: list[Deliver] = []
+        self.returning: list[Parcel] = []
         self.stream: ManagedStream | None = None
         self.must_end = False
 

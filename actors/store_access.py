@@ -189,6 +189,8 @@ class StoreAccess:
         return await query.wait(READ_SECONDS_MAX)
 
     def cast(self, write: Write) -> None:
-        """Write without waiting for the outcome; in the lane that is not refused."""
+        """Write without waiting for the outcome, behind what was given to `log` before; it is not refused."""
         assert self._batcher is not None, "the batcher has not been started yet"
-        self._batcher.tell(Commit((write,), Reply(), waits_out=True))
+        commit: Commit = Commit((write,), Reply(), waits_out=True)
+        if not self._batcher.cast(commit):  # full: better out of order than not at all
+            self._batcher.tell(commit)

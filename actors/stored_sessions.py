@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, final
 from protocols.jid import parse_jid
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Container, Iterable, Sequence
 
     from protocols.jid import JID
-    from store.sessions import SessionSummary
+    from store.sessions import SessionRecord, SessionSummary
     from supervision.ref import Ref
 
 ENDED_MAX: Final = 10_000
@@ -53,16 +53,30 @@ class EndedStream(NamedTuple):
 
 @final
 class Streams:
-    """Every managed session."""
+    """Every managed session.
 
-    __slots__ = ("_by_account", "_ended", "_live", "_stored", "is_read")
+    Attributes:
+        is_read: Whether the database has been asked what waits there.
+        kept: Addresses whose sessions an orderly stop kept with all that was owed to them; for this process's
+            life, and no more of them than sessions waited when it began.
+        left: The documents of sessions that this process has left to the next one, by address.
+    """
+
+    __slots__ = ("_by_account", "_ended", "_live", "_stored", "is_read", "kept", "left")
 
     def __init__(self) -> None:
         self._live: dict[str, LiveStream] = {}
         self._stored: dict[str, StoredSession] = {}
         self._by_account: dict[str, list[str]] = {}
         self._ended: OrderedDict[str, EndedStream] = OrderedDict()
-        self.is_read = False  # whether the database has been asked what waits there
+        self.is_read = False
+        self.kept: frozenset[JID] = frozenset()
+        self.left: dict[JID, SessionRecord] = {}
+
+    @property
+    def accounts(self) -> Container[str]:
+        """The accounts of which some wait in the database; always as they are."""
+        return self._by_account.keys()
 
     # -- sessions with an actor
 
@@ -94,11 +108,15 @@ class Streams:
 
     def read(self, summaries: Iterable[SessionSummary], now_ms: int) -> None:
         """Take note of what the database holds; who was connected at a crash gets its full time from now."""
-        for sm_id, jid, hibernated_ms, resume_seconds in summaries:
+        kept: list[JID] = []
+        for sm_id, jid, hibernated_ms, resume_seconds, is_exact in summaries:
             since = now_ms if hibernated_ms is None else hibernated_ms
             session = StoredSession(sm_id, parse_jid(jid), since + 1000 * resume_seconds)
             self._stored[sm_id] = session
             self._by_account.setdefault(session.jid.bare, []).append(sm_id)
+            if is_exact:
+                kept.append(session.jid)
+        self.kept = frozenset(kept)
         self.is_read = True
 
     def stored(self, sm_id: str) -> StoredSession | None:

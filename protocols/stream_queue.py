@@ -241,6 +241,11 @@ class Incoming:
             done += 1
         return done
 
+    def done_behind(self, counter: int) -> list[int]:
+        """The numbers behind this one of what is dealt with without a record in the log, in order."""
+        fates = enumerate(self._fates, self.safe + 1)
+        return [number for number, fate in fates if fate is Fate.DONE and number > counter]
+
     def journaled(self, counter: int) -> None:
         """A counter has been journaled."""
         self.counter = max(self.counter, counter)

@@ -56,6 +56,8 @@ class SessionRecord:
         elsewhere: Which of the entries, from 0, another of the account's clients is known to have.
         handled: Records from the account's offline queue that the client has, and may still be in the log.
         is_exact: Whether the entries are all that was owed in the end: the server stopped in order.
+        dealt: Numbers behind `received` of stanzas that were dealt with as well when the server stopped in
+            order, while one before them was not; in order.
         presence: The last available presence as stamped, if it is available.
         directed: Who got presence directed to them and is to hear of the end (RFC 6121 §4.6).
         roster_version: The version of the roster the client knows; None if it never asked for the roster.
@@ -75,6 +77,7 @@ class SessionRecord:
     elsewhere: tuple[int, ...] = ()
     handled: tuple[int, ...] = ()
     is_exact: bool = False
+    dealt: tuple[int, ...] = ()
     presence: bytes | None = None
     directed: tuple[str, ...] = ()
     roster_version: int | None = None
@@ -95,3 +98,4 @@ class SessionSummary(NamedTuple):
     jid: str
     hibernated_ms: int | None
     resume_seconds: float
+    is_exact: bool = False

@@ -132,7 +132,10 @@ class MemoryStore:
     def sessions(self) -> list[SessionSummary]:
         """Return a few facts about every stored session."""
         records = self._read("sessions", lambda: sorted(self._sessions.items()))
-        return [SessionSummary(key, it.jid, it.hibernated_ms, it.resume_seconds) for key, it in records]
+        return [
+            SessionSummary(key, it.jid, it.hibernated_ms, it.resume_seconds, it.is_exact)
+            for key, it in records
+        ]
 
     def session_records(self, sm_ids: Sequence[str]) -> list[SessionRecord]:
         """Return the documents of those sessions that are stored."""

@@ -10,7 +10,7 @@ from typing import Final, NotRequired, TypedDict
 from store.mongo.documents import SCHEMA_VERSION, check_version
 from store.sessions import OpenRequest, QueueEntry, SessionRecord, SessionSummary
 
-SUMMARY_FIELDS: Final = ("jid", "resume_seconds", "hibernated_ms")
+SUMMARY_FIELDS: Final = ("jid", "resume_seconds", "hibernated_ms", "is_exact")
 
 
 class OpenRequestDocument(TypedDict):
@@ -38,6 +38,7 @@ class SessionDocument(TypedDict):
     answered: NotRequired[list[int]]
     handled: NotRequired[list[int]]
     is_exact: NotRequired[bool]
+    dealt: NotRequired[list[int]]
     presence: NotRequired[bytes]
     directed: NotRequired[list[str]]
     roster_version: NotRequired[int]
@@ -72,6 +73,8 @@ def document_from_session(record: SessionRecord) -> SessionDocument:
         document["handled"] = list(record.handled)
     if record.is_exact:
         document["is_exact"] = True
+    if record.dealt:
+        document["dealt"] = list(record.dealt)
     if record.presence is not None:
         document["presence"] = record.presence
     if record.directed:
@@ -104,6 +107,7 @@ def session_from_document(document: SessionDocument) -> SessionRecord:
         elsewhere=tuple(document.get("elsewhere", ())),
         handled=tuple(document.get("handled", ())),
         is_exact=document.get("is_exact", False),
+        dealt=tuple(document.get("dealt", ())),
         presence=document.get("presence"),
         directed=tuple(document.get("directed", ())),
         roster_version=document.get("roster_version"),
@@ -118,7 +122,11 @@ def session_from_document(document: SessionDocument) -> SessionRecord:
 def summary_from_document(document: SessionDocument) -> SessionSummary:
     """Return the summary in a document of which only `SUMMARY_FIELDS` were read."""
     return SessionSummary(
-        document["_id"], document["jid"], document.get("hibernated_ms"), document["resume_seconds"]
+        document["_id"],
+        document["jid"],
+        document.get("hibernated_ms"),
+        document["resume_seconds"],
+        document.get("is_exact", False),
     )
 
 

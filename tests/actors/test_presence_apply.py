@@ -96,8 +96,23 @@ async def test_hand_over_is_taken_even_by_a_session_that_is_full(autojump_clock:
         desk.session.mailbox.is_accepting = False
         messages = (Waiting(7, 0, chat("hi")),)
         desk.apply(HandOver("orchard", messages))
-        assert told(desk.session) == [HandedOver(messages)]
+        (handed_over,) = told(desk.session)
+        assert isinstance(handed_over, HandedOver)
+        assert handed_over.messages == messages
+        assert [parcel.seq for parcel in handed_over.parcels] == [7]
         assert desk.state.pending == NOTHING_PENDING
+
+
+async def test_hand_over_what_is_on_its_way_is_not_part_of_the_queue(autojump_clock: MockClock) -> None:
+    """Two reasons to read the queue may come at once, faster than the session gets its first share."""
+    async with House().open() as house:
+        desk = Desk(house)
+        messages = (Waiting(7, 0, chat("1")),)
+        desk.apply(HandOver("orchard", messages))
+        assert house.server.ledger_of(parse_jid(ROMEO)).is_owed(7)
+        desk.apply(HandOver("orchard", (*messages, Waiting(8, 0, chat("2")))))
+        each = [handed.messages for handed in told(desk.session) if isinstance(handed, HandedOver)]
+        assert [[message.seq for message in messages] for messages in each] == [[7], [8]]
 
 
 async def test_hand_over_to_a_resource_that_has_gone_leaves_the_queue_as_it_is(
@@ -110,6 +125,7 @@ async def test_hand_over_to_a_resource_that_has_gone_leaves_the_queue_as_it_is(
         desk.session.close(Normal())
         desk.apply(HandOver("orchard", (Waiting(7, 0, chat("hi")),)))
         assert desk.state.pending == PendingSize(1, 100)
+        assert not house.server.ledger_of(parse_jid(ROMEO)).is_owed(7)
 
 
 async def test_drop_waiting_leaves_the_log_when_that_is_safe(autojump_clock: MockClock) -> None:

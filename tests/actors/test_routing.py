@@ -9,6 +9,7 @@ from actors.directory import Directory
 from actors.routing import (
     Back,
     RoutingEffect,
+    ToLeft,
     ToServer,
     ToSession,
     ToUser,
@@ -55,6 +56,8 @@ def in_words(effect: RoutingEffect) -> str:
             return "to user"
         case ToServer():
             return "to server"
+        case ToLeft():
+            return "to left"
         case Back(answer):
             error = answer.element.find("{jabber:client}error")
             assert error is not None
@@ -90,6 +93,36 @@ def juliet(*bound: str, **priorities: int) -> Directory:
 )
 def test_route_elsewhere(to: str, kind: str, type: str, where: list[str]) -> None:
     assert sent(Directory(), kind, type, to) == where
+
+
+# -- sessions that wait in the database
+
+
+@pytest.mark.parametrize(
+    ("kind", "type", "where"),
+    [
+        ("iq", "result", ["to user"]),
+        ("iq", "error", ["to user"]),
+        ("iq", "get", ["to user"]),
+        ("message", "error", ["to user"]),
+        ("presence", "unavailable", []),
+    ],
+)
+def test_route_to_one_who_is_still_in_the_database_has_it_come_back(
+    kind: str, type: str, where: list[str]
+) -> None:
+    """All but presence, which it is told anew."""
+    directory = Directory(stored={"juliet@localhost"})
+    assert sent(directory, kind, type, "juliet@localhost/balcony") == where
+
+
+def test_route_iq_to_a_session_that_was_left_to_the_next_process() -> None:
+    balcony = "juliet@localhost/balcony"
+    directory = Directory(left={parse_jid(balcony)})
+    directory.entry("juliet@localhost").waiting = 1
+    assert sent(directory, "iq", "result", balcony) == ["to left"]
+    assert sent(directory, "iq", "get", balcony) == ["to left"]
+    assert sent(directory, "message", "chat", balcony) == ["to user"]
 
 
 # -- somebody who is there

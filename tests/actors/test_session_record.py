@@ -1,10 +1,16 @@
 """What a session's document says, so that it can go on after everything else is gone."""
 
+from dataclasses import replace
+
+import pytest
+
+from actors import session_record as session_record_module
 from actors.ledger import Parcel
-from actors.session_record import session_record
+from actors.session_record import session_record, with_late
 from actors.session_state import Request
 from protocols.jid import parse_jid
 from protocols.stanza import Stanza, build_iq
+from protocols.stream_queue import Fate
 from store.log import OutboundNumber
 from store.sessions import OpenRequest, QueueEntry, SessionRecord
 from supervision.mailbox import Mailbox
@@ -49,6 +55,39 @@ def test_record_names_requests_that_its_counter_covers() -> None:
     }
     record = session_record(state, state.stream, 2)
     assert record.requests == (OpenRequest("a", "romeo@localhost/orchard"), OpenRequest("b", "localhost", 5))
+
+
+def test_record_of_an_orderly_stop_names_what_was_dealt_with_behind_something_in_hand() -> None:
+    """The client sends it again, since it cannot be told of it."""
+    state = Account().session()
+    stream = state.stream
+    assert stream is not None
+    for _ in range(4):
+        stream.incoming.receive()
+    for number in (1, 3, 4):
+        stream.incoming.settle(number, Fate.DONE)
+    stream.requests = {("a", "localhost"): Request(2), ("b", "localhost"): Request(3, answered=1)}
+    stream.resent = {1, 9}
+    record = session_record(state, stream, 1, is_exact=True)
+    assert (record.received, record.dealt) == (1, (3, 4, 9))
+    assert record.requests == (OpenRequest("b", "localhost", 1),)
+    assert session_record(state, stream, 1).dealt == ()
+
+
+def test_record_names_a_bounded_number_of_those(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(session_record_module, "DEALT_MAX", 2)
+    state = Account().session()
+    assert state.stream is not None
+    state.stream.resent = {7, 5, 6}
+    assert session_record(state, state.stream, 1, is_exact=True).dealt == (5, 6)
+
+
+def test_with_late_is_owed_behind_everything() -> None:
+    record = SessionRecord(
+        sm_id="sm", jid=BALCONY.full, resume_seconds=300.0, entries=(QueueEntry(seq=1),), is_exact=True
+    )
+    later = with_late(record, [b"<iq/>"])
+    assert later == replace(record, entries=(QueueEntry(seq=1), QueueEntry(data=b"<iq/>")))
 
 
 def test_record_without_a_mark_names_nothing_since_the_log_does() -> None:

@@ -1,5 +1,7 @@
 """A session's state as its document and the log have it: all that it owes, in order, each by its number."""
 
+from dataclasses import replace
+
 from actors.outlet import NO_OUTLET
 from actors.session_record import session_record
 from actors.session_revival import share
@@ -64,10 +66,10 @@ def test_round_trip_of_what_was_owed_without_a_mark_is_what_was_logged() -> None
     account.owe_logged(chat("1"), state)
     account.owe_logged(chat("2"), state)
     write(state, 3, acked=1)
-    later = account.restarted()
-    again = later.revive(session_record(state, state.stream, 0))
+    later, record = account.restarted(), session_record(state, state.stream, 0)
+    again = later.revive(record)
     assert owed(again) == [chat("1").data, chat("2").data]
-    assert revived(again) == Revived(base=0, numbers=(3, 4), last=0, is_exact=False)
+    assert revived(again) == Revived(base=0, numbers=(3, 4), last=0, is_exact=False, record=record)
     later.ledger.revived()
     assert [parcel.seq for parcel in later.ledger.done] == [1], "the client is known to have it"
     assert [seq for seq in later.pending if later.ledger.is_owed(seq)] == [1, 2, 3]
@@ -84,10 +86,10 @@ def test_round_trip_of_what_was_owed_with_a_mark() -> None:
     state.stream.outgoing.mark()
     account.owe(state, result("lost"))
     account.owe_logged(chat("behind"), state)
-    later = account.restarted()
-    again = later.revive(session_record(state, state.stream, 0))
+    later, record = account.restarted(), session_record(state, state.stream, 0)
+    again = later.revive(record)
     assert owed(again) == [chat("marked").data, result("marked").data, chat("behind").data]
-    assert revived(again) == Revived(base=1, numbers=(2, 3, 5), last=3, is_exact=False)
+    assert revived(again) == Revived(base=1, numbers=(2, 3, 5), last=3, is_exact=False, record=record)
     later.ledger.revived()
     assert [parcel.seq for parcel in later.ledger.done] == [1]
 
@@ -103,7 +105,7 @@ def test_round_trip_at_an_orderly_stop_is_exact() -> None:
     record = session_record(state, state.stream, 0, is_exact=True)
     again = account.restarted().revive(record)
     assert owed(again) == [chat("logged").data, result("not logged").data]
-    assert revived(again) == Revived(base=0, numbers=(1, 2), last=2, is_exact=True)
+    assert revived(again) == Revived(base=0, numbers=(1, 2), last=2, is_exact=True, record=record)
 
 
 def test_round_trip_twice_changes_nothing() -> None:
@@ -333,3 +335,14 @@ def test_revive_requests_and_directed_presence() -> None:
     assert state.stream.requests == {("a", "localhost"): Request(0, 3)}
     assert state.directed == {parse_jid("nurse@localhost")}
     assert (state.presence, state.roster_version) == (None, None)
+
+
+def test_revive_what_was_dealt_with_at_an_orderly_stop_is_not_done_again() -> None:
+    """The client sends it again behind what was still in hand then, which has a record by now."""
+    account = Account()
+    state = account.session()
+    assert state.stream is not None
+    record = replace(session_record(state, state.stream, 1, is_exact=True), dealt=(3, 5))
+    stream = account.revive(record, logged=[2]).stream
+    assert stream is not None
+    assert (stream.incoming.received, stream.incoming.counter, stream.resent) == (3, 1, {5})

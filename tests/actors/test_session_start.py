@@ -7,10 +7,11 @@ from trio.testing import MockClock
 
 from actors.connection_messages import ConnectionMessage
 from actors.connection_state import ConnectionState
-from actors.ledger import Parcel
+from actors.ledger import Parcel, logged_parcel
+from actors.offline_queue import Waiting
 from actors.outlet import NO_OUTLET
 from actors.receipt import Receipt
-from actors.session_messages import Deliver
+from actors.session_messages import Deliver, HandedOver
 from actors.session_start import start_hibernating, start_session
 from actors.session_state import ManagedStream, SessionState
 from actors.stored_sessions import EndedStream
@@ -140,3 +141,30 @@ async def test_end_of_a_session_that_is_not_managed_gives_its_rest_to_the_others
         juliet.hang_up()
         assert await window.texts() == ["0", "1", "2"]
         assert kept(house) == []
+
+
+@pytest.mark.parametrize("is_taken", [False, True])
+async def test_end_of_a_session_that_was_handed_the_queue_leaves_it_to_the_next(
+    autojump_clock: MockClock, is_taken: bool
+) -> None:
+    """Whether it lies in the mailbox still, or could not be written any more."""
+    async with friends().open() as house:
+        romeo = await managed(house, ORCHARD)
+        romeo.send(chat(JULIET, "1"))
+        await house.settle()
+        (record,) = log(house)
+        juliet = await house.log_in(BALCONY)
+        assert juliet.wire.slot is not None
+        assert isinstance(juliet.wire.slot.state, ConnectionState)
+        juliet.wire.slot.state.outlet.end()
+        parcel = logged_parcel(house.server.ledger_of(juliet.jid), record.seq, 0, record.inbound)
+        waiting = Waiting(record.seq, 0, message("1"), record.inbound)
+        session = house.session_of(juliet.jid)
+        session.ref.tell(HandedOver((waiting,), (parcel,)))
+        if is_taken:
+            await house.settle()
+        session.ref.stop(Normal())
+        await house.settle()
+        window = await managed(house, WINDOW)
+        window.send("<presence/>")
+        assert await window.texts() == ["1"]

@@ -17,7 +17,7 @@ from store.log import StanzaNumber
 from store.memory.driver import MemoryStore
 from store.memory.faults import Fault
 from store.sessions import SessionSummary
-from store.writes import COMMITTED, CreateUser, InsertRecord, SaveSession
+from store.writes import COMMITTED, CreateUser, DropSession, InsertRecord, SaveSession
 from supervision.child_spec import ChildSpec
 from supervision.reply import DeadlineExceeded
 from supervision.slot import Slot
@@ -186,6 +186,15 @@ async def test_submit_to_a_full_batcher_is_unavailable_at_once(access: StoreAcce
         access.submit((WRITE,)).result()
     assert not raised.value.outcome_unknown
     assert not any(reply.is_filled for reply in waiting)
+
+
+async def test_cast_does_not_overtake_what_was_given_to_log(access: StoreAccess) -> None:
+    """Of two documents of one session, or a document and its end, the last must stand."""
+    slot = _parked(messages_max=2)
+    access.set_batcher(slot.ref)
+    access.log(SaveSession(make_session("sm")))
+    access.cast(DropSession("sm"))
+    assert _waiting(slot) == [(SaveSession(make_session("sm")),), (DropSession("sm"),)]
 
 
 async def test_cast_is_taken_by_a_full_batcher(access: StoreAccess) -> None:

@@ -52,6 +52,24 @@ def test_ended_are_remembered_up_to_a_bound(monkeypatch: pytest.MonkeyPatch) -> 
     assert [streams.ended(str(number)) is not None for number in range(5)] == [False, False, True, True, True]
 
 
+def test_read_notes_who_was_kept_with_all_that_was_owed() -> None:
+    streams = Streams()
+    exact = SessionSummary("a", BALCONY.full, 10_000, 0.5, is_exact=True)
+    streams.read([exact, SessionSummary("b", WINDOW.full, 10_000, 0.5)], now_ms=100_000)
+    assert streams.kept == {BALCONY}
+    streams.take(BALCONY.bare)
+    assert streams.kept == {BALCONY}, "whom they asked may still be heard of"
+
+
+def test_accounts_are_those_of_which_nobody_has_read_the_sessions() -> None:
+    streams = Streams()
+    accounts = streams.accounts
+    streams.read([SessionSummary("a", BALCONY.full, 10_000, 0.5)], now_ms=100_000)
+    assert BALCONY.bare in accounts
+    streams.take(BALCONY.bare)
+    assert BALCONY.bare not in accounts
+
+
 def test_read_those_connected_at_a_crash_have_their_full_time_from_now() -> None:
     streams = read()
     assert streams.is_read

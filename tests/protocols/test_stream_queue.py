@@ -191,6 +191,17 @@ def test_incoming_a_counter_that_comes_late_takes_nothing_back() -> None:
     assert incoming.safe == 3
 
 
+def test_incoming_done_behind_one_that_is_still_in_hand() -> None:
+    incoming = Incoming(3, is_journaled=True)
+    for _ in range(5):
+        incoming.receive()
+    for number, fate in ((4, Fate.DONE), (6, Fate.DONE), (7, Fate.LOGGED), (8, Fate.DONE)):
+        incoming.settle(number, fate)
+    assert incoming.done == 4
+    assert incoming.done_behind(incoming.done) == [6, 8]
+    assert incoming.done_behind(0) == [4, 6, 8]
+
+
 def test_incoming_where_nothing_is_journaled_is_safe_at_once() -> None:
     incoming = Incoming(7, is_journaled=False)
     assert incoming.receive() == 8

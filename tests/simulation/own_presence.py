@@ -18,7 +18,7 @@ class OwnPresence:
     """Of one client, told apart by ids and by statuses that are said once.
 
     Attributes:
-        shown: The status that the server last showed the client of itself.
+        shown: The status that the server last showed the client of itself; None when that holds no more.
     """
 
     def __init__(self) -> None:
@@ -49,8 +49,10 @@ class OwnPresence:
         return appears
 
     def refuse(self, id_: str) -> None:
-        """The server has refused this, and things are as they were before."""
+        """The server has refused this, and things are as they were before; after a crash nobody knows how."""
         self._dealt_with(lambda said: said[0] == id_)
+        if self.is_last(id_):
+            self.shown = None
 
     def is_last(self, id_: str) -> bool:
         """Whether nothing has been said since."""

@@ -19,9 +19,9 @@ from actors.settings import LimitSettings, Settings
 from protocols.jid import parse_jid
 from store.log import SEQ_MAX
 from supervision.dynamic_supervisor import NotAcceptingError
-from supervision.exit_reason import describe
+from supervision.exit_reason import Killed, describe
 from supervision.reply import ActorCrashed
-from supervision.report import ChildTerminated, MessageSetAside, StartFailed
+from supervision.report import ChildTerminated, MessageSetAside, ShutdownFailed, StartFailed
 from supervision.runtime import KillHere
 from supervision.tree import walk
 from tests.actors.house import ADDRESS, House
@@ -189,10 +189,16 @@ class Simulation:
             self.disasters.server_is_gone()
         if not is_orderly or self.disasters.store_failed_since(began - STOP_NEEDS_STORE_SECONDS):
             self.ledger.crashes.append(began)  # without its store no server can say what is owed to whom
+            self._forgive_haste()
         await trio.sleep(self.random.uniform(0, DOWN_SECONDS_MAX))
         await self.house.start_again()
         self._is_up = True
         self.note("server", "is up again")
+
+    def _forgive_haste(self) -> None:
+        """An actor that waits for its store is killed when the grace of a stop is over."""
+        reports = self.house.reports
+        reports[:] = [report for report in reports if not _is_out_of_grace(report)]
 
     async def _mend(self) -> None:
         """Nothing goes wrong any more; who comes back does, and all that is owed is given."""
@@ -294,6 +300,14 @@ def _is_caused(report: object) -> bool:
             return is_caused(describe(reason))
         case MessageSetAside(error=error):
             return isinstance(error, ActorCrashed | KillHere)
+        case _:
+            return False
+
+
+def _is_out_of_grace(report: object) -> bool:
+    match report:
+        case ChildTerminated(reason=Killed(why="its grace is over")) | ShutdownFailed(still_lives=False):
+            return True
         case _:
             return False
 

@@ -134,6 +134,7 @@ class ClientStream:
         self._wants_management = wants_management
         self._is_authenticated = False
         self._offers_management = False
+        self._has_failed = False
         self._stream = XMLStream(_LIMITS, NameBudget(frozenset(), 1_000))
 
     # -- what its role does
@@ -152,7 +153,7 @@ class ClientStream:
             return False
         self.line = line
         self.phase = Phase.OPENING
-        self._is_authenticated = self._offers_management = False
+        self._is_authenticated = self._offers_management = self._has_failed = False
         self._stream = XMLStream(_LIMITS, NameBudget(frozenset(), 1_000))
         self._stream.authenticated()
         self._send_header()
@@ -239,13 +240,15 @@ class ClientStream:
                 self._ledger.counts["log-ins refused"] += 1
                 self._give_up()
             case StreamClosed():
-                self._connection_ended(is_orderly=self.phase is Phase.CLOSING)
+                # After an error the server may have ended the stream without having heard our goodbye.
+                self._connection_ended(is_orderly=self.phase is Phase.CLOSING and not self._has_failed)
             case StreamFailed(condition, text):
                 self._ledger.faults.append(f"{self.jid} cannot read its stream: {condition.value}: {text}")
                 self._give_up()
 
     def _stream_error(self, data: bytes) -> None:
         condition = data.partition(b"<")[2].partition(b"<")[2].split(b" ")[0].decode()
+        self._has_failed = True
         self._ledger.counts[f"stream error {condition}"] += 1
         if b"handled-count-too-high" in data:
             self._ledger.faults.append(f"{self.jid} was told that it acknowledged what was never sent")

@@ -44,3 +44,13 @@ def test_client_that_resumes_before_it_was_shown_anything_knows_what_it_is_told(
 def test_only_what_was_said_last_is_to_be_repeated() -> None:
     own = begun(("1", "here"), ("2", "busy"))
     assert (own.is_last("1"), own.is_last("2")) == (False, True)
+
+
+def test_what_was_shown_holds_no_more_when_the_last_thing_said_is_refused() -> None:
+    """A crash may have forgotten it, so that it was said again."""
+    own = begun(("1", "here"))
+    own.show("here")
+    own.refuse("0")
+    assert own.shown == "here"
+    own.refuse("1")
+    assert own.shown is None

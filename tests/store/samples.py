@@ -78,6 +78,7 @@ def make_full_session(sm_id: str, **fields: Any) -> SessionRecord:
         "epoch": 3,
         "base": 2**32 + 1,
         "handled": (3, 2**33),
+        "dealt": (5, 9),
         "entries": (
             QueueEntry(seq=7),
             QueueEntry(data=b"<iq id='\xc3\xb1'/>"),

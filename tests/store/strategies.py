@@ -65,6 +65,7 @@ SESSIONS = st.builds(
     epoch=NUMBERS,
     base=NUMBERS,
     handled=st.lists(NUMBERS, max_size=3).map(tuple),
+    dealt=st.lists(NUMBERS, max_size=3).map(tuple),
     entries=st.lists(QUEUE_ENTRIES, max_size=3).map(tuple),
     elsewhere=st.lists(NUMBERS, max_size=3).map(tuple),
     is_exact=st.booleans(),

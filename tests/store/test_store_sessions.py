@@ -84,7 +84,7 @@ def test_sessions_lists_all_with_a_few_facts(store: Store, name: str) -> None:
     store.commit([SaveSession(record) for record in records])
     assert [summary for summary in store.sessions() if name in summary.sm_id] == [
         SessionSummary(f"a {name}", "b@x/second", None, 300.0),
-        SessionSummary(f"b {name}", "a@x/first", 1_700_000_000_000, 0.5),
+        SessionSummary(f"b {name}", "a@x/first", 1_700_000_000_000, 0.5, is_exact=True),
         SessionSummary(f"c {name}", "juliet@example.com/balcony", 0, 300.0),
     ]
 

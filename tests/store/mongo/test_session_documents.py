@@ -50,7 +50,7 @@ def test_summary_needs_only_its_fields(make: Any) -> None:
     record = make("s")
     document = document_from_session(record)
     part = {field: value for field, value in document.items() if field in {"_id", *SUMMARY_FIELDS}}
-    summary = SessionSummary("s", record.jid, record.hibernated_ms, record.resume_seconds)
+    summary = SessionSummary("s", record.jid, record.hibernated_ms, record.resume_seconds, record.is_exact)
     assert summary_from_document(cast("SessionDocument", part)) == summary
 
 

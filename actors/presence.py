@@ -88,16 +88,18 @@ _WITHOUT_STORE: Final = frozenset(
     {
         *((StanzaKind.PRESENCE, kind) for kind in ("", "unavailable", "probe")),
         *((StanzaKind.IQ, kind) for kind in ("result", "error")),
+        (StanzaKind.MESSAGE, "error"),
     }
 )
-"""What is dealt with while the database is away: who is there, who asks for that, and answers."""
+"""What nobody could be told of if it were refused: who is there, who asks for that, and answers."""
 _LATER_TYPES: Final = frozenset({"probe", "result", "error"})
-"""Those of them that have to wait for it nevertheless."""
+"""Those of them that wait until the database is back."""
 
 STORE_AWAY: Final = StanzaError(
     StanzaCondition.RESOURCE_CONSTRAINT, "the database is away; try again in a moment"
 )
 _NO_ACCOUNT: Final = StanzaError(StanzaCondition.SERVICE_UNAVAILABLE)
+_FAILED: Final = StanzaError(StanzaCondition.INTERNAL_SERVER_ERROR)
 
 
 @final
@@ -272,10 +274,11 @@ class Presence(Actor[PresenceMessage, PresenceEffect]):
         effects: list[PresenceEffect] = []
         if message.roster_version is not None:
             effects.append(TellRoster(resource, message.roster_version))
-        if own.presence is not None:
-            effects += rules.see_again(state, resource, own, message.jid)
-            if own.priority >= 0 and state.user is not None:
-                effects += await self._server.modules.run_available(state, state.user, resource)
+        if own.presence is None:
+            return [*effects, NoteResource(resource, own.session, None, is_stale=True)]
+        effects += rules.see_again(state, resource, own, message.jid)
+        if own.priority >= 0 and state.user is not None:
+            effects += await self._server.modules.run_available(state, state.user, resource)
         return effects
 
     async def _own_presence(self, message: OwnPresence) -> Sequence[PresenceEffect]:
@@ -333,9 +336,10 @@ class Presence(Actor[PresenceMessage, PresenceEffect]):
         assert stanza.to is not None
         if stanza.to.localpart is None:
             return await self._account_request(stanza)
-        entry = self._server.directory.entry(state.jid.bare)
-        if stanza.kind is StanzaKind.IQ and stanza.to in self._server.directory.left:
+        directory = self._server.directory
+        if stanza.kind is StanzaKind.IQ and stanza.to in directory.left:
             return [Send(stanza)]
+        entry = directory.entry(state.jid.bare)
         delivery = routing.decide_for_user(entry, stanza, exists=state.user is not None)
         match delivery:
             case Delivery.STORE:
@@ -408,7 +412,7 @@ class Presence(Actor[PresenceMessage, PresenceEffect]):
             self._server.directory.entry(self._state.jid.bare).waiting -= 1
         elif isinstance(message, OwnMessage):
             self._server.directory.entry(self._state.jid.bare).unsettled -= 1
-        else:
+        elif not isinstance(message, Again):
             return
         if message.stanza.receipt is not None:
             message.stanza.receipt.release()
@@ -419,11 +423,10 @@ class Presence(Actor[PresenceMessage, PresenceEffect]):
         A session's end is never refused but done without frills.
         """
         submitted = self._state.submitted
-        effects: list[PresenceEffect] = [Refuse(StanzaError(StanzaCondition.INTERNAL_SERVER_ERROR))]
-        if isinstance(message, ReserveNumbers):
-            self._server.ledger_of(self._state.jid).is_refilling = False
-        if isinstance(message, QueueGrew):
-            self._server.ledger_of(self._state.jid).has_grown = False
+        effects: list[PresenceEffect] = [Refuse(_FAILED)]
+        ledger = self._server.ledger_of(self._state.jid)
+        ledger.is_refilling &= not isinstance(message, ReserveNumbers)
+        ledger.has_grown &= not isinstance(message, QueueGrew)
         if isinstance(message, ResumeStored) and message.tries < RESUME_TRIES_MAX:
             return (Planned(message, [TryLater(message._replace(tries=message.tries + 1))]),)  # type: ignore[return-value]  # as in `decide`
         if isinstance(message, SessionResumed) and not message.is_retry:
@@ -433,6 +436,8 @@ class Presence(Actor[PresenceMessage, PresenceEffect]):
             effects = [DropResource(message.jid.resourcepart), Publish()]
         elif isinstance(message, SessionBound) and message.jid.resourcepart is not None:
             effects = [NoteResource(message.jid.resourcepart, message.session, None)]
+        elif isinstance(message, Again):
+            effects = [Send(message.stanza)]
         elif submitted is not None and submitted.message is message and submitted.outcomes.succeeded:
             effects = [effect for effect in submitted.effects if isinstance(effect, Answer)]
         self._state.forget_document()
@@ -455,15 +460,14 @@ class Presence(Actor[PresenceMessage, PresenceEffect]):
     # -- going to sleep
 
     def _set_passivation(self) -> None:
-        state = self._state
-        if state.resources or state.passivation is not None:
-            return
-        state.passivation = self.slot.send_after(IDLE_SECONDS, Passivate())
+        if not self._state.resources and self._state.passivation is None:
+            self._state.passivation = self.slot.send_after(IDLE_SECONDS, Passivate())
 
     def _passivate(self) -> None:
         """One step: with nothing waiting and nobody here the slot closes; a later message opens another."""
         self._state.passivation = None
-        if not self._state.resources and not self.mailbox.queue:
+        waiting = self.mailbox.queue or len(self.mailbox.control or ()) > 1 or self.slot.timers
+        if not self._state.resources and not waiting:
             self.retire()
 
 

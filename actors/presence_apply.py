@@ -37,6 +37,7 @@ from actors.presence_effects import (
     TryLater,
 )
 from actors.presence_messages import (
+    Again,
     Announce,
     CreateAccount,
     DeleteAccount,
@@ -125,6 +126,8 @@ class PresenceApply:
             case PassResume():
                 self._pass_resume(effect)
             case TryLater(message):
+                if isinstance(message, Again) and message.stanza.receipt is not None:
+                    message.stanza.receipt.hold()
                 self._slot.send_after(RETRY_SECONDS, message)
             case TellRoster(resource, version):
                 self._tell_roster(resource, version)
@@ -143,9 +146,10 @@ class PresenceApply:
                 self._server.fates.note(MessageFate.STORED, stanza, seq=state.kept_seq, detail=stanza_id)
             case NotePending(size):
                 state.pending = size
-            case NoteResource(resource, session, presence, priority):
-                state.resources[resource] = OwnResource(session, presence, priority)
-                state.kept.pop(resource, None)  # this is newer, or just that
+            case NoteResource(resource):
+                state.resources[resource] = OwnResource(*effect[1:])
+                if not effect.is_stale:
+                    state.kept.pop(resource, None)  # this is newer, or just that
             case KeepPresence(resource, said):
                 state.kept[resource] = said
                 self._slot.send_after(RETRY_SECONDS, Announce(resource, said))

@@ -125,12 +125,13 @@ class NoteInterested(NamedTuple):
 
 @final
 class NoteResource(NamedTuple):
-    """A resource is bound to this session; `presence` is its last available presence, if it is available."""
+    """A resource is bound to this session; for the rest see `OwnResource`."""
 
     resource: str
     session: Ref[Any]
     presence: Stanza | None
     priority: int = 0
+    is_stale: bool = False
 
 
 @final

@@ -114,7 +114,7 @@ def become_available(
     sender = stanza.sender
     effects = broadcast(state, stanza, sender)
     effects.append(SendToSession(own.session, readdressed(stanza, sender, state.jid)))
-    effects += see_anew(state, resource, own, sender)
+    effects += (see_again if own.is_stale else see_anew)(state, resource, own, sender)
     effects.append(NoteResource(resource, own.session, stanza, priority))
     return effects
 
@@ -141,7 +141,7 @@ def see_anew(
 
 
 def see_again(state: PresenceState, resource: str, own: OwnResource, jid: JID) -> list[PresenceEffect]:
-    """The same for one that goes on after a crash of everything: before that it forgets what it knew.
+    """The same for one that goes on after the end of everything: before that it forgets what it knew.
 
     Otherwise it would go on to believe in resources that the crash has ended without a word.
     """

@@ -20,11 +20,15 @@ if TYPE_CHECKING:
 
 @final
 class OwnResource(NamedTuple):
-    """One of the user's sessions; `presence` is what it last announced, None while it is not available."""
+    """One of the user's sessions; `presence` is what it last announced, None while it is not available.
+
+    `is_stale` if its client was available before a crash that forgot that, or may have been.
+    """
 
     session: Ref[Any]
     presence: Stanza | None
     priority: int
+    is_stale: bool = False
 
 
 @final

@@ -1,6 +1,7 @@
 """What clients are told of sessions that come back, what comes back besides messages, and an orderly stop."""
 
 import re
+from dataclasses import replace
 
 import pytest
 import trio
@@ -9,7 +10,10 @@ from trio.testing import MockClock
 from actors.presence import RESUME_TRIES_MAX
 from actors.session_messages import HibernationOver
 from actors.settings import Durability, Settings
+from protocols.jid import parse_jid
+from protocols.stanza import build_message
 from store.memory.faults import Fault
+from store.writes import SaveSession
 from tests.actors.house import House
 from tests.actors.house_client import said
 from tests.actors.managed_client import appear, died, managed
@@ -414,3 +418,45 @@ async def test_crash_client_learns_which_resources_it_has_ended_without_a_word(
         )
         back = said(f"<presence from='{ORCHARD}' to='{BALCONY}'></presence>")[0]
         assert await juliet.hears() == [own, all_of_romeo, back]
+
+
+async def test_crash_client_whose_presence_it_forgot_learns_what_it_has_ended_when_it_says_it_again(
+    autojump_clock: MockClock,
+) -> None:
+    async with friends().open() as house:
+        romeo, juliet = await couple(house)
+        await house.appear(f"{ROMEO}/hall")
+        await juliet.hears()
+        juliet.acknowledge()
+        await juliet.nonzas()
+        store = died(house, romeo, juliet)
+    store.open()
+    (record,) = store.session_records([juliet.sm_id or ""])
+    store.commit([SaveSession(replace(record, presence=None))])
+    async with after(store).open() as later:
+        await juliet.resume(later)
+        await romeo.resume(later)
+        assert not any(ROMEO in each for each in await juliet.hears())
+        juliet.send("<presence/>")
+        gone = said(f"<presence type='unavailable' from='{ROMEO}' to='{BALCONY}'></presence>")[0]
+        back = said(f"<presence from='{ORCHARD}' to='{BALCONY}'></presence>")[0]
+        assert [each for each in await juliet.hears() if ROMEO in each] == [gone, back]
+
+
+async def test_crash_error_that_comes_while_the_database_is_away_waits_for_it(
+    autojump_clock: MockClock,
+) -> None:
+    """Nobody could be told that it was refused, and the message that it is for would be lost in silence."""
+    async with friends().open() as house:
+        romeo, juliet = await couple(house)
+        store = died(house, romeo, juliet)
+    faults: list[str] = ["user"]
+    store._faults = lambda operation: Fault.AWAY if operation in faults else None
+    async with after(store).open() as later:
+        error = build_message(to=parse_jid(BALCONY), sender=parse_jid(ORCHARD), type="error", id="1")
+        later.server.hand_to_user(error)
+        await trio.sleep(100)
+        faults.clear()
+        await trio.sleep(5)
+        await juliet.resume(later)
+        assert [each for each in await juliet.hears() if "error" in each] == said(error.data.decode())

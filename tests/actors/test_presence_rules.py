@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from actors import presence_rules as rules
-from actors.presence_effects import SaveUser, Send
+from actors.presence_effects import NoteResource, SaveUser, Send
 from protocols.errors import StanzaError
 from protocols.jid import parse_jid
 from store.users import RosterItem, SubscriptionRequest
@@ -98,6 +98,18 @@ def test_become_available_tells_and_asks_each_once() -> None:
         "give here: subscribe nurse@x -> romeo@localhost",
         "note here 1",
     ]
+
+
+def test_become_available_of_a_client_that_was_so_before_a_crash_makes_it_forget_first() -> None:
+    """The crash has forgotten that it was; it believes in whom it saw then."""
+    state = make_state({"here": None}, ITEMS)
+    own = state.resources["here"]._replace(is_stale=True)
+    effects = rules.become_available(state, "here", own, HERE, 1)
+    assert "give here: unavailable romeo@localhost -> romeo@localhost/here" in in_words(effects)
+    probes = [each.stanza for each in effects if isinstance(each, Send) and each.stanza.type == "probe"]
+    assert {probe.id for probe in probes} == {rules.ANEW}
+    assert isinstance(effects[-1], NoteResource)
+    assert not effects[-1].is_stale
 
 
 def test_update_presence_sends_no_probes() -> None:

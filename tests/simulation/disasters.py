@@ -36,16 +36,6 @@ TROUBLE_ECHO_SECONDS = 3.0
 
 MORTAL = ("/users/", "/sessions/", "/connections/", "/registry", "/store/batcher", "/timers")
 
-SPARED: frozenset[tuple[str, Point]] = frozenset(
-    {
-        # Who waits for a commit that was in hand dies of its failed answer, and again, until it is given up.
-        # And a presence actor that dies of a session's binding does not know of that session any more.
-        ("/store/batcher", Point.IN_APPLY),
-        ("/users/", Point.IN_APPLY),
-    }
-)
-"""Where nobody is killed, since the server is known not to survive it; to be emptied."""
-
 
 class Disaster(Enum):
     """One kind of thing that goes wrong."""
@@ -172,8 +162,6 @@ class Disasters:
     def _probe(self, point: Point, slot: Slot[Any], message: object) -> None:
         """A message is in hand: its actor may die of it."""
         if not self._kills_due or not slot.path.startswith(MORTAL):
-            return
-        if any(slot.path.startswith(path) for path, spared in SPARED if spared is point):
             return
         if self._random.random() >= KILL_SHARE or not self._may_kill():
             return

@@ -118,6 +118,7 @@ class Ledger:
 
     Attributes:
         crashes: When the server died.
+        stops: When it was asked to stop; what comes behind waits for whoever is there first afterwards.
         unsafe: From when to when the server did not wait for its database any more: what was delivered then
             may come again after a crash, as documented.
         changes: When the clients of an account changed their presence, by bare address.
@@ -131,6 +132,7 @@ class Ledger:
         self.ends: defaultdict[str, list[End]] = defaultdict(list)  # by bare address
         self.gaps: defaultdict[str, list[Gap]] = defaultdict(list)  # by bare address
         self.crashes: list[float] = []
+        self.stops: list[float] = []
         self.unsafe: list[tuple[float, float]] = []
         self.changes: defaultdict[str, list[float]] = defaultdict(list)
         self.faults: list[str] = []

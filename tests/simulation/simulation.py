@@ -185,10 +185,12 @@ class Simulation:
             self.disasters.server_is_gone()
             await self.house.crash()
         else:
+            self.ledger.stops.append(began)
             is_orderly = await self.house.stop()
             self.disasters.server_is_gone()
         if not is_orderly or self.disasters.store_failed_since(began - STOP_NEEDS_STORE_SECONDS):
-            self.ledger.crashes.append(began)  # without its store no server can say what is owed to whom
+            # Without its store no server can say what is owed to whom; until its end it is heard, and hears.
+            self.ledger.crashes.append(self.agenda.now)
             self._forgive_haste()
         await trio.sleep(self.random.uniform(0, DOWN_SECONDS_MAX))
         await self.house.start_again()

@@ -129,6 +129,9 @@ def _missing(ledger: Ledger, message: Message) -> Iterator[str]:
     last = max(copy.at for copy in message.copies)
     if _is_in_gap(ledger, message, last) or any(message.at <= at <= last for at in ledger.changes[account]):
         return
+    acked_at = message.at if message.acked_at is None else message.acked_at
+    if any(message.at <= stop <= acked_at for stop in ledger.stops):
+        return
     got = {copy.player for copy in message.copies}
     yield from (player for player in message.due if player not in got)
 

@@ -169,19 +169,6 @@ def test_verdict_expects_at_one_client_what_a_stop_met_on_its_way() -> None:
         assert len(judge(ledger, QUIET)) == faults
 
 
-@pytest.mark.parametrize(("unsafe", "faults"), [([], 1), ([(0.5, 2.0)], 0)])
-def test_verdict_allows_a_second_refusal_where_the_database_was_away_before_a_crash(
-    unsafe: list[tuple[float, float]], faults: int
-) -> None:
-    ledger = Ledger()
-    sent(ledger, 1)
-    ledger.unsafe += unsafe
-    ledger.crashes.append(2.5)
-    for _ in range(2):
-        ledger.bounced("m1", ROMEO)
-    assert len([fault for fault in judge(ledger, QUIET) if "was refused" in fault]) == faults
-
-
 def test_verdict_sees_disorder() -> None:
     ledger = Ledger()
     for number in (1, 2, 3):

@@ -420,7 +420,6 @@ class Management(Saving):
             self.save(stream)
 
 
-
 _CARRY_OUT: Final[Mapping[type, Callable[[Management, Any], None]]] = {
     Count: Management._count,
     Repeat: Management._repeat,

@@ -67,14 +67,8 @@ def document_from_session(record: SessionRecord) -> SessionDocument:
         answered = [at for at, entry in enumerate(record.entries) if entry.is_answered]
         if answered:
             document["answered"] = answered
-    if record.elsewhere:
-        document["elsewhere"] = list(record.elsewhere)
-    if record.handled:
-        document["handled"] = list(record.handled)
     if record.is_exact:
         document["is_exact"] = True
-    if record.dealt:
-        document["dealt"] = list(record.dealt)
     if record.presence is not None:
         document["presence"] = record.presence
     if record.directed:
@@ -85,7 +79,17 @@ def document_from_session(record: SessionRecord) -> SessionDocument:
         document["requests"] = [_document_from_request(request) for request in record.requests]
     if record.hibernated_ms is not None:
         document["hibernated_ms"] = record.hibernated_ms
+    _add_numbers(document, record)
     return document
+
+
+def _add_numbers(document: SessionDocument, record: SessionRecord) -> None:
+    if record.handled:
+        document["handled"] = list(record.handled)
+    if record.dealt:
+        document["dealt"] = list(record.dealt)
+    if record.elsewhere:
+        document["elsewhere"] = list(record.elsewhere)
 
 
 def session_from_document(document: SessionDocument) -> SessionRecord:

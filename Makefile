@@ -34,7 +34,7 @@ test: setup ## run every test that does not take long: some minutes
 	$(BIN)/python -m pytest $(TEST_ARGS)
 
 long: setup ## run those that do: the chaos harness against planted bugs, and ends of the whole server
-	$(BIN)/python -m pytest -n 2 -m long tests/chaos
+	$(BIN)/python -m pytest -n 2 -v -m long tests/chaos
 
 check: setup ## format, lint, types, imports and sizes: under a minute
 	$(BIN)/ruff format --check .

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import re
 import threading
+import time
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
@@ -18,7 +19,7 @@ from ops.control import ask
 from ops.control_protocol import Command, Request
 from ops.faults import AT_REST, DATABASE_PROCESS
 from protocols.namespaces import PING
-from tests.support.raw_client import RawClient
+from tests.support.raw_client import SECONDS_MAX, RawClient
 from tests.support.server import Account, RunningServer
 
 ROUNDS: Final = 12
@@ -149,8 +150,16 @@ def _settle(writer: Talker) -> None:
     writer.refused.update(map(int, re.findall(rb"<message [^>]*type='error' id='m(\d+)'", data)))
 
 
+def _wait_for_database(server: RunningServer) -> None:
+    """While it is away nobody can log in; after many deaths in a row it may be so for a moment."""
+    deadline = time.monotonic() + SECONDS_MAX
+    while control(server, Command.STATUS)["database"] == "away":
+        assert time.monotonic() < deadline, server.log.tail()
+
+
 def _assert_kept(server: RunningServer, absent: Account, writer: Talker) -> None:
     """The account that was not there finds every message that was not refused, once and in order."""
+    _wait_for_database(server)
     expected = [number for number in range(1, writer.sent + 1) if number not in writer.refused]
     with RawClient(server) as client:
         client.log_in(absent, "late")

@@ -19,8 +19,8 @@ from ops.control import ask
 from ops.control_protocol import Command, Request
 from ops.faults import AT_REST, DATABASE_PROCESS
 from protocols.namespaces import PING
-from tests.support.raw_client import SECONDS_MAX, RawClient
-from tests.support.server import Account, RunningServer
+from tests.support.raw_client import RawClient
+from tests.support.server import START_SECONDS_MAX, Account, RunningServer
 
 ROUNDS: Final = 12
 BURST: Final = 5
@@ -151,8 +151,8 @@ def _settle(writer: Talker) -> None:
 
 
 def _wait_for_database(server: RunningServer) -> None:
-    """While it is away nobody can log in; after many deaths in a row it may be so for a moment."""
-    deadline = time.monotonic() + SECONDS_MAX
+    """While it is away nobody can log in; after many deaths in a row it may have to start once more."""
+    deadline = time.monotonic() + START_SECONDS_MAX
     while control(server, Command.STATUS)["database"] == "away":
         assert time.monotonic() < deadline, server.log.tail()
 

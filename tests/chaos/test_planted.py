@@ -23,7 +23,7 @@ from tests.chaos import planted_server
 _SCRIPT: Final = Path(planted_server.__file__)
 _SECONDS: Final = 8.0
 _ROUNDS_MAX: Final = 10
-"""The most elusive bug shows in every second round, on a machine that is busy with other things as well."""
+"""Nine rounds of ten catch their bug, on a machine that is busy with much else as well."""
 pytestmark = pytest.mark.long
 
 

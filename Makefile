@@ -3,7 +3,8 @@
 PYTHON ?= python3
 BIN := .venv/bin
 SEEDS ?= 1000
-TEST_ARGS ?= -n 2 --dist loadgroup -m "not long"
+# Three workers for two cores: half of the time they wait for a server or a database.
+TEST_ARGS ?= -n 3 --dist loadgroup -m "not long"
 
 .PHONY: help setup run test long check format sigkill rows bench simulate lock docs clean
 
@@ -34,7 +35,7 @@ test: setup ## run every test that does not take long: some minutes
 	$(BIN)/python -m pytest $(TEST_ARGS)
 
 long: setup ## run those that do: the chaos harness against planted bugs, and ends of the whole server
-	$(BIN)/python -m pytest -n 2 -m long tests/chaos
+	$(BIN)/python -m pytest -n 2 -v -m long tests/chaos
 
 check: setup ## format, lint, types, imports and sizes: under a minute
 	$(BIN)/ruff format --check .

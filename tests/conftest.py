@@ -1,7 +1,9 @@
 """What holds for every test, and the real server that tests of behaviour share."""
 
+import gc
 import os
 from collections.abc import Generator, Iterator
+from typing import Final
 
 import pytest
 from hypothesis import settings
@@ -12,6 +14,42 @@ from tests.support.server import RunningServer
 # result decides whether a change lands; fresh ones everywhere else.
 settings.register_profile("trouper", deadline=None, derandomize="CI" in os.environ)
 settings.load_profile("trouper")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Collect no garbage while tests are imported, and never again look through what that has made.
+
+    It is hundreds of thousands of objects that stay to the end, and each full collection would pass over them
+    all: that cost as much time as many of the tests themselves.
+    """
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.enable()
+        gc.collect()
+        gc.freeze()
+
+
+COSTLY_FOR_MODULE: Final = frozenset(
+    {"faulty", "faulty_server", "generator", "made", "mongo_store", "own_server", "shared_restarted", "store"}
+)
+COSTLY_FOR_ALL: Final = frozenset({"shared_small_server", "shared_strict_server"})
+"""Fixtures that take a second and more to make, and are made for each module or once for a worker."""
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Have what is costly made once: the tests that share it go to one worker, as do those that parse us."""
+    for item in items:
+        fixtures = set(item.fixturenames) if isinstance(item, pytest.Function) else set()
+        if servers := fixtures & COSTLY_FOR_ALL:
+            item.add_marker(pytest.mark.xdist_group(min(servers)))
+        elif fixtures & COSTLY_FOR_MODULE:
+            item.add_marker(pytest.mark.xdist_group(item.path.stem))
+        elif item.path.parent.name == "architecture":
+            item.add_marker(pytest.mark.xdist_group("architecture"))
 
 
 @pytest.fixture(scope="session")

@@ -6,6 +6,7 @@ A row says what is not called, in which folders, what to do instead, and which f
 import ast
 from collections.abc import Iterator, Mapping
 from fnmatch import fnmatch
+from functools import cache
 from types import MappingProxyType
 from typing import Final, NamedTuple
 
@@ -141,14 +142,30 @@ def _calls(source: Source) -> Iterator[tuple[int, str]]:
     return ((node.lineno, call) for node, call in _call_nodes(source))
 
 
-def _call_nodes(source: Source) -> Iterator[tuple[ast.Call, str]]:
-    """Yields each call with the full name of what is called, however it was imported."""
+@cache
+def _call_nodes(source: Source) -> tuple[tuple[ast.Call, str], ...]:
+    """Returns each call with the full name of what is called, however it was imported."""
     names = _imported_names(source.tree)
+    found = []
     for node in ast.walk(source.tree):
         if isinstance(node, ast.Call):
-            first, _, rest = ast.unparse(node.func).partition(".")
+            first, _, rest = _dotted(node.func).partition(".")
             full = names.get(first, first)
-            yield node, f"{full}.{rest}" if rest else full
+            found.append((node, f"{full}.{rest}" if rest else full))
+    return tuple(found)
+
+
+def _dotted(node: ast.expr) -> str:
+    """`a.b.c`, with `?` for what has no name; types in brackets make no difference."""
+    match node:
+        case ast.Name(name):
+            return name
+        case ast.Attribute(value, name):
+            return f"{_dotted(value)}.{name}"
+        case ast.Subscript(value):
+            return _dotted(value)
+        case _:
+            return "?"
 
 
 def _imported_names(tree: ast.Module) -> dict[str, str]:

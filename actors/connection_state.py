@@ -6,6 +6,7 @@ import enum
 from typing import TYPE_CHECKING
 
 from protocols.negotiation import Negotiation
+from protocols.negotiation_values import State
 
 if TYPE_CHECKING:
     from actors.outlet import Outlet
@@ -81,3 +82,10 @@ class ConnectionState:
         self.heard_at = 0.0
         self.asked_at = 0.0
         self.timer: Timer | None = None
+
+    @property
+    def phase_name(self) -> str:
+        """Where the stream stands, by the names of `protocols.negotiation_values.State`; or how it ends."""
+        if self.phase is Phase.NEGOTIATING and self.negotiation is not None:
+            return self.negotiation.state.value
+        return State.SESSION_ESTABLISHED.value if self.phase is Phase.ESTABLISHED else self.phase.value

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple, final
 
+from protocols.negotiation_values import State
 from protocols.stream_queue import Incoming, Outgoing
 
 if TYPE_CHECKING:
@@ -233,6 +234,11 @@ class SessionState:
     def is_hibernating(self) -> bool:
         """Whether there is no connection just now."""
         return self.stream is not None and self.stream.is_hibernating
+
+    @property
+    def phase_name(self) -> str:
+        """Whether there is a stream, or one is waited for."""
+        return "detached" if self.is_hibernating else State.SESSION_ESTABLISHED.value
 
     def owed(self) -> Sequence[Entry]:
         """What the client has not acknowledged, oldest first."""

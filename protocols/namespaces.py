@@ -39,3 +39,4 @@ STREAM_MANAGEMENT: Final = "urn:xmpp:sm:3"  # XEP-0198
 PING: Final = "urn:xmpp:ping"  # XEP-0199
 DELAY: Final = "urn:xmpp:delay"  # XEP-0203
 HINTS: Final = "urn:xmpp:hints"  # XEP-0334
+STREAM_LIMITS: Final = "urn:xmpp:stream-limits:0"  # XEP-0478

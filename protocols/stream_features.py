@@ -16,6 +16,7 @@ from protocols.namespaces import (
     ROSTER_VERSIONING,
     SASL,
     SESSION,
+    STREAM_LIMITS,
     STREAM_MANAGEMENT,
     TLS,
 )
@@ -124,6 +125,32 @@ ROSTER_VERSIONS: Final = _informational("ver", f"<ver xmlns='{ROSTER_VERSIONING}
 PRE_APPROVED_SUBSCRIPTIONS: Final = _informational("sub", f"<sub xmlns='{PRE_APPROVAL}'/>")
 # Resumed here in place of binding, or enabled in the session (XEP-0198); a stream can do without.
 MANAGED_SESSIONS: Final = _informational("sm", f"<sm xmlns='{STREAM_MANAGEMENT}'/>")
+
+
+def stream_limits(bytes_before_login: int, bytes_max: int, idle_seconds: int) -> tuple[StreamFeature, ...]:
+    """Return what tells a client the limits of its stream, before log-in and after (XEP-0478 §3.1).
+
+    Args:
+        bytes_before_login: The largest element taken from a client that has not logged in.
+        bytes_max: The largest stanza taken from one that has.
+        idle_seconds: How long that one may be silent before it is asked for a sign of life.
+    """
+    idle = f"<idle-seconds>{idle_seconds}</idle-seconds>"
+    return (
+        StreamFeature(
+            name="limits",
+            needs=SessionBits.LOGIN_ALLOWED,
+            forbids=SessionBits.AUTHENTICATED,
+            required=False,
+            advertisement=_limits(f"<max-bytes>{bytes_before_login}</max-bytes>").encode(),
+        ),
+        _informational("limits", _limits(f"<max-bytes>{bytes_max}</max-bytes>{idle}")),
+    )
+
+
+def _limits(content: str) -> str:
+    return f"<limits xmlns='{STREAM_LIMITS}'>{content}</limits>"
+
 
 # What a client's stream is offered, in the order in which XEP-0170 recommends to negotiate.
 CLIENT_FEATURES: Final = (

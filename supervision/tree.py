@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol, final, runtime_checkable
 
 import trio
 
@@ -25,9 +25,21 @@ CHILDREN_SHOWN_MAX: Final = 100
 """Default bound of children listed per supervisor; the rest is counted."""
 
 
+@runtime_checkable
+class Phased(Protocol):
+    """A state of an actor that has a name for where it stands, to be shown in the tree."""
+
+    @property
+    def phase_name(self) -> str:
+        """The name."""
+
+
 @final
 class NodeSnapshot(NamedTuple):
-    """One actor as it was at one moment. `hidden` children were counted and not listed."""
+    """One actor as it was at one moment. `hidden` children were counted and not listed.
+
+    `phase` is where it stands, for those whose state has a name for that.
+    """
 
     path: str
     id: str
@@ -39,6 +51,7 @@ class NodeSnapshot(NamedTuple):
     mailbox_bytes: int
     refused: int
     last_crash: str | None
+    phase: str | None
     children: tuple[NodeSnapshot, ...]
     hidden: int
 
@@ -69,6 +82,7 @@ def snapshot(slot: Slot[Any], children_max: int = CHILDREN_SHOWN_MAX) -> NodeSna
         mailbox_bytes=mailbox.depth_bytes,
         refused=mailbox.refused,
         last_crash=slot.last_crash,
+        phase=slot.state.phase_name if isinstance(slot.state, Phased) else None,
         children=tuple(snapshot(child, children_max) for child in children[:children_max]),
         hidden=max(0, len(children) - children_max),
     )

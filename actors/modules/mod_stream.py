@@ -17,6 +17,7 @@ MODULE: Final = Module(
         Xep("RFC 7622", "2015"),
         Xep("0170", "1.0"),
         Xep("0368", "1.1.0", "listening; publishing the records is the operator's"),
+        Xep("0478", "0.2.0"),
     ),
     is_optional=False,
 )

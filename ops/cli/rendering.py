@@ -73,6 +73,8 @@ def _described(node: Mapping[str, Any]) -> str:
     parts = [str(node["id"])]
     if node["status"] != "running":
         parts.append(f"[{node['status']}]")
+    if node.get("phase"):
+        parts.append(str(node["phase"]))
     parts += [f"{name} {node[key]:,}" for key, name in _COUNTED if node[key]]
     if node["last_crash"]:
         crash = str(node["last_crash"]).splitlines()[0]

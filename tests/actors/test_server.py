@@ -1,5 +1,6 @@
 """What actors share: setups of streams, ways to other actors, and the bounds of each."""
 
+import re
 from random import Random
 from typing import NoReturn
 
@@ -10,7 +11,7 @@ from actors.modules import MODULES
 from actors.presence_messages import DescribeUser
 from actors.presence_start import MESSAGES_MAX
 from actors.server import Server
-from actors.settings import AuthSettings, RegistrationSettings, Settings
+from actors.settings import AuthSettings, LimitSettings, RegistrationSettings, Settings
 from protocols.conditions import SaslCondition
 from protocols.framing import TcpFraming, WebSocketFraming
 from protocols.jid import parse_jid
@@ -86,6 +87,15 @@ async def test_setup_allows_what_settings_and_transport_allow(
     assert {setup.host for setup in found} == {"chat.example"}
     framings = [type(setup.framing) for setup in found]
     assert framings == [TcpFraming, TcpFraming, WebSocketFraming, WebSocketFraming]
+
+
+async def test_setup_tells_the_limits_that_hold() -> None:
+    limits = LimitSettings(
+        stanza_bytes_before_auth_max=10_001, stanza_bytes_max=20_002, idle_seconds_max=60.5
+    )
+    for setup in setups(make_server(Settings(limits=limits))):
+        told = b"".join(feature.advertisement for feature in setup.features if feature.name == "limits")
+        assert re.findall(rb">(\d+)<", told) == [b"10001", b"20002", b"60"]
 
 
 async def test_setup_is_made_once_for_each_kind() -> None:

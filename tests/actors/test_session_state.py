@@ -35,6 +35,7 @@ def test_session_without_management_owes_nothing_and_never_hibernates() -> None:
     state = SessionState(BALCONY, NO_OUTLET, None, None)
     assert list(state.owed()) == []
     assert not state.is_hibernating
+    assert state.phase_name == "session_established"
 
 
 def test_session_owes_what_was_written_and_what_waits() -> None:
@@ -45,4 +46,4 @@ def test_session_owes_what_was_written_and_what_waits() -> None:
     state.stream.outgoing.next()
     assert list(state.owed()) == [first, second]
     before, state.stream.is_hibernating = state.is_hibernating, True
-    assert (before, state.is_hibernating) == (False, True)
+    assert (before, state.is_hibernating, state.phase_name) == (False, True, "detached")

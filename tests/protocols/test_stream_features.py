@@ -12,6 +12,7 @@ from protocols.stream_features import (
     is_offered,
     offered_features,
     outstanding_features,
+    stream_limits,
 )
 
 B = SessionBits
@@ -107,6 +108,24 @@ def test_advertisements_are_what_goes_on_the_wire() -> None:
         b"<sub xmlns='urn:xmpp:features:pre-approval'/>",
         b"<sm xmlns='urn:xmpp:sm:3'/>",
     ]
+
+
+def test_limits_are_told_before_and_after_log_in() -> None:
+    limits = stream_limits(100, 2_000, 30)
+    assert [
+        [feature.advertisement for feature in offered_features(limits, bits)]
+        for bits in (B.STARTTLS_POSSIBLE, B.LOGIN_ALLOWED, B.LOGIN_ALLOWED | B.AUTHENTICATED)
+    ] == [
+        [],
+        [b"<limits xmlns='urn:xmpp:stream-limits:0'><max-bytes>100</max-bytes></limits>"],
+        [
+            (
+                b"<limits xmlns='urn:xmpp:stream-limits:0'>"
+                b"<max-bytes>2000</max-bytes><idle-seconds>30</idle-seconds></limits>"
+            )
+        ],
+    ]
+    assert outstanding_features(limits, B.AUTHENTICATED) == []
 
 
 def test_every_mechanism_is_advertised() -> None:

@@ -20,6 +20,7 @@ _CLIENT: Final = re.compile(
     rf"client {_NAME}(?:: (?P<account>[a-z][a-z0-9]*)(?:/(?P<resource>[^,]+))?)?(?:, (?P<options>.*))?"
 )
 _CONTACTS: Final = re.compile(rf"{_NAME} and (?P<other>[a-z][a-z0-9]*) become contacts")
+_STANDS: Final = re.compile(r"the newest stream stands at (?P<state>[a-z_]+)")
 _SETTING: Final = re.compile(r"server: (?P<key>[a-z_.0-9]+) = (?P<value>.+)")
 
 
@@ -75,6 +76,7 @@ class Verb(Enum):
     LOSES_SESSION_ACTOR = "has a session that crashes"
     FAILS_SESSION_ACTOR = "has a session that crashes over what comes"
     LOSES_CONNECTION_ACTOR = "has a connection that crashes"
+    STANDS = "the newest stream stands at"
     RESTARTS = "the server restarts"
     DATABASE_STOPS = "the database stops"
     DATABASE_GOES_ON = "the database goes on"
@@ -83,7 +85,8 @@ class Verb(Enum):
 OF_CLIENTS: Final = {
     verb.value: verb
     for verb in Verb
-    if verb not in {Verb.RESTARTS, Verb.DATABASE_STOPS, Verb.DATABASE_GOES_ON, Verb.BECOME_CONTACTS}
+    if verb
+    not in {Verb.STANDS, Verb.RESTARTS, Verb.DATABASE_STOPS, Verb.DATABASE_GOES_ON, Verb.BECOME_CONTACTS}
 }
 OF_THE_SERVER: Final = {
     verb.value: verb for verb in (Verb.RESTARTS, Verb.DATABASE_STOPS, Verb.DATABASE_GOES_ON)
@@ -104,7 +107,7 @@ class Step(NamedTuple):
         who: Which client; empty for what happens to the server.
         verb: What happens.
         text: What is sent or expected, without indentation and line ends; of two that
-            become contacts, the other.
+            become contacts, the other; of a stream, its state.
     """
 
     line: int
@@ -234,6 +237,9 @@ def _step(number: int, line: str, block: str, parts: dict[str, Part]) -> Step:
     contacts = _CONTACTS.fullmatch(line)
     if contacts is not None and not block and contacts["name"] in parts and contacts["other"] in parts:
         return Step(number, contacts["name"], Verb.BECOME_CONTACTS, contacts["other"])
+    stands = _STANDS.fullmatch(line)
+    if stands is not None and not block:
+        return Step(number, "", Verb.STANDS, stands["state"])
     verb = OF_THE_SERVER.get(line)
     who = ""
     if verb is None:

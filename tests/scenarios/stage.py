@@ -17,7 +17,7 @@ from ops.control import ask
 from ops.control_protocol import Command, Refusal, Request
 from ops.faults import AT_REST
 from protocols.namespaces import CLIENT
-from tests.scenarios.matching import MismatchError, fill, match_element, shown
+from tests.scenarios.matching import MismatchError, fill, match_element, shown, spread
 from tests.scenarios.script import CRASHES, Verb, Way
 from tests.scenarios.wire import Wire, parse_expected
 from tests.support.raw_client import SECONDS_MAX, RawClient
@@ -54,7 +54,8 @@ class Actor:
     def __init__(self, part: Part, account: Account, server: RunningServer) -> None:
         self.part = part
         self.account = account
-        self.address = f"{account.jid}/{part.resource}"
+        self.resource = spread(part.resource)
+        self.address = f"{account.jid}/{self.resource}"
         self.is_bound = False
         self._server = server
         self._client: RawClient | None = None
@@ -71,7 +72,7 @@ class Actor:
     def connect(self) -> None:
         """Log in and bind."""
         self.open()
-        self.address = self.client.log_in(self.account, self.part.resource)
+        self.address = self.client.log_in(self.account, self.resource)
         self._wire = Wire(is_inside=True)
         self._wire.feed(self._taken())
         self.is_bound = True
@@ -266,6 +267,8 @@ class Stage:
                 self._actors[step.who].close()
             case Verb.LOSES_SESSION_ACTOR | Verb.LOSES_CONNECTION_ACTOR | Verb.FAILS_SESSION_ACTOR:
                 self._crash(*CRASHES[step.verb], self._actors[step.who])
+            case Verb.STANDS:
+                self._check_state(step.text)
             case Verb.RESTARTS:
                 self._server.stop()
                 self._server.restart()
@@ -276,6 +279,15 @@ class Stage:
                 self._let_database_go_on()
             case _:
                 assert_never(step.verb)
+
+    def _check_state(self, expected: str) -> None:
+        """What the tree shows of the connection that was made last."""
+        tree = ask(self._server.data_dir, Request(Command.TREE, {}))
+        assert isinstance(tree, dict), "a tree is an object"
+        (connections,) = (child for child in tree["children"] if child["id"] == "connections")
+        newest = max(connections["children"], key=lambda child: int(child["id"].rpartition("#")[2]))
+        if newest["phase"] != expected:
+            raise SceneError(f"{expected}, but at {newest['phase']}")
 
     def _let_database_go_on(self) -> None:
         if self._stopped is not None:

@@ -24,6 +24,7 @@ romeo sends:
     </message>
 juliet receives nothing
 juliet and romeo become contacts
+the newest stream stands at wait_for_bind
 the server restarts
 """
 
@@ -42,7 +43,8 @@ def test_script_says_what_it_says() -> None:
         Step(11, "romeo", Verb.SENDS, "<message to='{juliet}'><body>one word</body></message>"),
         Step(17, "juliet", Verb.RECEIVES_NOTHING),
         Step(18, "juliet", Verb.BECOME_CONTACTS, "romeo"),
-        Step(19, "", Verb.RESTARTS),
+        Step(19, "", Verb.STANDS, "wait_for_bind"),
+        Step(20, "", Verb.RESTARTS),
     )
 
 

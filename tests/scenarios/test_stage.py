@@ -91,6 +91,7 @@ def test_play_lets_the_database_go_on_whatever_happens(server: RunningServer) ->
         (HEARS.replace("</message>", ""), "line 7"),
         (SAYS + "juliet is disconnected\n", "but got\n<message"),
         ("juliet becomes available\njuliet leaves\njuliet becomes available\n", "it is not connected"),
+        ("the newest stream stands at wait_for_bind\n", "at wait_for_bind, but at session_established"),
         ("juliet has a session that crashes\n", "not started with --faults"),
         ("juliet is cut off\n" + HEARS, "it is not connected"),
     ],

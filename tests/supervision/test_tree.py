@@ -52,6 +52,19 @@ async def test_snapshot_reads_the_tree_without_stopping_it(autojump_clock: MockC
         ]
 
 
+class Standing:
+    """A state with a name for where its actor stands."""
+
+    phase_name = "on one leg"
+
+
+async def test_snapshot_says_where_an_actor_stands() -> None:
+    stage = Stage()
+    async with stage.supervising(stage.spec("a"), stage.spec("b")) as tree:
+        stage.slot("/a").state = Standing()
+        assert [child.phase for child in snapshot(tree.root).children] == ["on one leg", None]
+
+
 async def test_snapshot_counts_the_children_that_it_does_not_list() -> None:
     stage = Stage()
     root, crowd = garden(stage)

@@ -37,6 +37,11 @@ def test_render_tree_what_is_unusual_is_said() -> None:
     ]
 
 
+def test_render_tree_where_an_actor_stands_is_said() -> None:
+    node = _node("tcp#1", phase="wait_for_bind", handled=3)
+    assert list(render_tree(node)) == ["tcp#1  wait_for_bind  handled 3"]
+
+
 def test_render_tree_names_of_strangers_are_harmless() -> None:
     assert list(render_tree(_node("evil\x1b[2J\n@localhost"))) == ["evil\\x1b[2J\\n@localhost"]
 

@@ -1,4 +1,4 @@
-"""Moments as XMPP writes them (XEP-0082 §3.2), for delay stamps and the like."""
+"""Moments as XMPP writes them (XEP-0082 §3.2), for delay stamps and the like, and as Jabber wrote them."""
 
 from datetime import UTC, datetime
 
@@ -7,3 +7,8 @@ def timestamp(ms: int) -> str:
     """Return a moment, given in milliseconds since 1970, in UTC: `2002-09-10T23:08:25.123Z`."""
     moment = datetime.fromtimestamp(ms // 1000, UTC)
     return moment.strftime("%Y-%m-%dT%H:%M:%S.") + f"{ms % 1000:03d}Z"
+
+
+def legacy_timestamp(ms: int) -> str:
+    """Return a moment as it was written before XEP-0082, in UTC and whole seconds: `20020910T23:08:25`."""
+    return datetime.fromtimestamp(ms // 1000, UTC).strftime("%Y%m%dT%H:%M:%S")

@@ -6,6 +6,7 @@ from typing import Final
 
 from actors.modules import (
     mod_disco,
+    mod_legacy_time,
     mod_message,
     mod_offline,
     mod_ping,
@@ -16,11 +17,13 @@ from actors.modules import (
     mod_session,
     mod_stream,
     mod_subscription,
+    mod_time,
     mod_version,
 )
 
 MODULES: Final = (
     mod_disco.MODULE,
+    mod_legacy_time.MODULE,
     mod_message.MODULE,
     mod_offline.MODULE,
     mod_ping.MODULE,
@@ -31,5 +34,6 @@ MODULES: Final = (
     mod_session.MODULE,
     mod_stream.MODULE,
     mod_subscription.MODULE,
+    mod_time.MODULE,
     mod_version.MODULE,
 )

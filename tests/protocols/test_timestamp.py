@@ -1,8 +1,8 @@
-"""Moments as XEP-0082 writes them."""
+"""Moments as XEP-0082 writes them, and as XEP-0090 and XEP-0091 did."""
 
 import pytest
 
-from protocols.timestamp import timestamp
+from protocols.timestamp import legacy_timestamp, timestamp
 
 
 @pytest.mark.parametrize(
@@ -15,3 +15,8 @@ from protocols.timestamp import timestamp
 )
 def test_timestamp_is_written_in_utc_with_milliseconds(ms: int, text: str) -> None:
     assert timestamp(ms) == text
+
+
+@pytest.mark.parametrize(("ms", "text"), [(0, "19700101T00:00:00"), (1_031_699_305_999, "20020910T23:08:25")])
+def test_legacy_timestamp_is_written_in_utc_with_whole_seconds(ms: int, text: str) -> None:
+    assert legacy_timestamp(ms) == text

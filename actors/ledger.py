@@ -115,11 +115,6 @@ class Parcel:
         self._readers.append(reader)
         self.decline()
 
-    def move(self, place: OutboundNumber) -> None:
-        """A session has given it another place than before, which nobody has heard of yet."""
-        assert self.seq is None, "its place has been told to the log"
-        self.outbound = (*(each for each in self.outbound if each.session != place.session), place)
-
     def join(self, place: OutboundNumber) -> None:
         """A session writes it at once, record or not; if there is to be one, it is owed that as well."""
         self.outbound = (*self.outbound, place)

@@ -38,7 +38,7 @@ from actors.session_messages import (
     SaveDue,
     SessionSaved,
 )
-from actors.session_saving import Saving, mark
+from actors.session_saving import Saving
 from actors.session_state import Entry, ManagedStream, Request
 from protocols.conditions import StanzaCondition, StreamCondition
 from protocols.errors import StanzaError
@@ -416,7 +416,7 @@ class Management(Saving):
                 stream.opening.append(parcel)
                 stream.outgoing.append(Entry(each.stanza, parcel))
         if stream is not None and stream.incoming.is_journaled:
-            mark(stream)
+            stream.outgoing.mark()
             self.save(stream)
 
 

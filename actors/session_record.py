@@ -39,7 +39,7 @@ def session_record(
         acked=outgoing.acked,
         epoch=outgoing.epoch,
         base=outgoing.acked if count else outgoing.origin,
-        entries=tuple(_queue_entry(entry) for entry in entries),
+        entries=tuple(_queue_entry(entry, stream.sm_id) for entry in entries),
         elsewhere=tuple(at for at, entry in enumerate(entries) if _is_elsewhere(entry)),
         handled=tuple(seq for seq in stream.handled if stream.ledger.is_owed(seq)),
         is_exact=is_exact,
@@ -77,10 +77,17 @@ def _dealt_behind(stream: ManagedStream, counter: int) -> tuple[int, ...]:
     return tuple(sorted(numbers)[:DEALT_MAX])
 
 
-def _queue_entry(entry: Entry) -> QueueEntry:
-    """By its number in the log, if it is there or on its way there; else as it is."""
-    if entry.gate is not None and entry.gate.seq is not None:
-        return QueueEntry(seq=entry.gate.seq)
+def _queue_entry(entry: Entry, sm_id: str) -> QueueEntry:
+    """By its number in the log, if it is there or on its way there, or is to be; else as it is.
+
+    One that has no number yet is known by its place: its record may be written behind the document.
+    """
+    gate = entry.gate
+    if gate is not None and gate.seq is not None:
+        return QueueEntry(seq=gate.seq)
+    if gate is not None:
+        place = next(each for each in gate.outbound if each.session == sm_id)
+        return QueueEntry(place=(place.epoch, place.number))
     if entry.common is not None and entry.common.is_committed:
         return QueueEntry(seq=entry.common.seq)
     return QueueEntry(data=entry.stanza.data, is_answered=entry.is_answered)

@@ -27,7 +27,6 @@ from actors.session_messages import (
     StreamEnded,
 )
 from actors.session_record import session_record, with_late
-from actors.session_saving import mark
 from actors.session_state import Entry
 from protocols.conditions import StanzaCondition, StreamCondition
 from protocols.errors import StanzaError
@@ -103,7 +102,7 @@ class Resumption(Management):
         if stream.hibernated_ms is None:
             stream.hibernated_ms = self.server.world.now_ms()
         if stream.revived is None:
-            mark(stream)
+            stream.outgoing.mark()
             stream.incoming.counter = stream.incoming.done  # what is written behind this may count on it
             record = session_record(self.state, stream, stream.incoming.counter, is_exact=True)
             self.server.keep_left(record)
@@ -203,7 +202,7 @@ class Resumption(Management):
             else:
                 stream.outgoing.append(entry)
         self._close_requests(stream, h, is_exact=revived.is_exact)
-        mark(stream)
+        stream.outgoing.mark()
 
     def _close_requests(self, stream: ManagedStream, h: int, *, is_exact: bool) -> None:
         """An error for each request that nobody will answer any more.

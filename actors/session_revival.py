@@ -8,6 +8,7 @@ makes up for them when the client comes.
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from actors.ledger import Parcel, logged_parcel
@@ -19,6 +20,7 @@ from protocols.stanza import StanzaKind, with_delay
 from protocols.stored_stanza import read_stored
 from protocols.stream_queue import Incoming, Outgoing, recovered
 from protocols.timestamp import timestamp
+from store.sessions import QueueEntry
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -62,8 +64,9 @@ def revive(
     stream.hibernated_ms = record.hibernated_ms
     stream.requests = {(id_, to): Request(0, answered) for id_, to, answered in record.requests}
     stream.handled = [seq for seq in record.handled if seq in pending]  # for as long as they are in the log
-    owed = list(_owed(record, pending, ledger, names))
-    _note_acknowledged(record, pending, ledger)
+    numbered = _with_numbers(record, pending)
+    owed = list(_owed(numbered, pending, ledger, names))
+    _note_acknowledged(numbered, pending, ledger)
     epochs = [
         place.epoch for each in pending.values() for place in each.outbound if place.session == record.sm_id
     ]
@@ -75,6 +78,22 @@ def revive(
     stream.revived = Revived(record.base, numbers, record.base + len(record.entries), record.is_exact, record)
     state.stream = stream
     return state
+
+
+def _with_numbers(record: SessionRecord, pending: Mapping[int, LogRecord]) -> SessionRecord:
+    """The document with the numbers in the log of what it knows by place only, as far as that is there."""
+    if all(entry.place is None for entry in record.entries):
+        return record
+    numbers = {
+        (place.epoch, place.number): each.seq
+        for each in pending.values()
+        for place in each.outbound
+        if place.session == record.sm_id
+    }
+    entries = (
+        entry if entry.place is None else QueueEntry(numbers.get(entry.place)) for entry in record.entries
+    )
+    return replace(record, entries=tuple(entries))
 
 
 def _owed(

@@ -16,7 +16,6 @@ from actors.session_record import session_record
 from protocols.conditions import StanzaCondition
 from protocols.stream_management import enabled
 from store.errors import StoreError
-from store.log import OutboundNumber
 from store.writes import Refused, SaveSession
 from supervision.reply import CallError
 
@@ -170,18 +169,3 @@ def _open(stream: ManagedStream) -> None:
     opening, stream.opening = stream.opening, []
     for parcel in opening:
         parcel.open()
-
-
-def mark(stream: ManagedStream) -> None:
-    """Count positions anew behind all that is owed, which the session's document is about to name.
-
-    A parcel without a number in the log cannot be named: it moves behind the mark, with a place of its own.
-    """
-    outgoing = stream.outgoing
-    unnamed = [each for each in outgoing.waiting if each.gate is not None and each.gate.seq is None]
-    for entry in unnamed:
-        outgoing.remove(entry)
-    outgoing.mark()
-    for entry in unnamed:
-        assert entry.gate is not None
-        entry.gate.move(OutboundNumber(stream.sm_id, outgoing.epoch, outgoing.append(entry)))

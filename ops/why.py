@@ -166,7 +166,8 @@ class _Sessions:
         if document is None or place.epoch > document.epoch:
             return True
         if place.epoch < document.epoch:
-            return any(entry.seq == seq for entry in document.entries)
+            at = (place.epoch, place.number)
+            return any(entry.seq == seq or entry.place == at for entry in document.entries)
         return document.base + len(document.entries) + place.number > document.acked
 
     def _jid(self, place: OutboundNumber) -> str | None:

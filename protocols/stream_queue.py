@@ -89,11 +89,6 @@ class Outgoing(Generic[E]):
         self.bytes += entry.size
         return self.acked + len(self.written) + len(self.waiting) - self.origin
 
-    def remove(self, entry: E) -> None:
-        """Take back one that waits: it was never seen by anybody."""
-        self.waiting.remove(entry)
-        self.bytes -= entry.size
-
     def next(self) -> E | None:
         """The next to be written, which counts as written from now on; None if there is none to be."""
         waiting = self.waiting

@@ -12,17 +12,22 @@ from typing import NamedTuple
 
 
 class QueueEntry(NamedTuple):
-    """One stanza owed to the client: by the record it is in, or as it is. Exactly one of the two is given.
+    """One stanza owed to the client: by the record it is in, or as it is.
+
+    Exactly one of `seq`, `data` and `place` is given.
 
     Attributes:
         seq: The sequence number of its record in the log of the session's account.
         data: The stanza itself, where no record has it.
         is_answered: Whether it is a request that the client has answered.
+        place: Epoch and position that its record will name as its place in this session's output, where that
+            has no number yet. If there is no such record in the end, it was safe at no time.
     """
 
     seq: int | None = None
     data: bytes | None = None
     is_answered: bool = False
+    place: tuple[int, int] | None = None
 
 
 class OpenRequest(NamedTuple):

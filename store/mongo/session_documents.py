@@ -1,6 +1,7 @@
 """Stream-managed sessions as documents and back: one document a session, keyed by its id.
 
-An entry of the queue is the number of its record, or the stanza's bytes: its type says which. Those that are
+An entry of the queue is the number of its record, the pair that its place is, or the stanza's bytes: its type
+says which. Those that are
 requests which the client has answered are told apart in `answered`, by their place, from zero. `bare_jid` is
 there for an index. What is absent from a session is absent from its document.
 """
@@ -33,7 +34,7 @@ class SessionDocument(TypedDict):
     acked: int
     epoch: int
     base: int
-    entries: NotRequired[list[int | bytes]]
+    entries: NotRequired[list[int | bytes | list[int]]]
     elsewhere: NotRequired[list[int]]
     answered: NotRequired[list[int]]
     handled: NotRequired[list[int]]
@@ -134,21 +135,28 @@ def summary_from_document(document: SessionDocument) -> SessionSummary:
     )
 
 
-def _value_from_entry(entry: QueueEntry) -> int | bytes:
+def _value_from_entry(entry: QueueEntry) -> int | bytes | list[int]:
     if entry.seq is not None:
         return entry.seq
+    if entry.place is not None:
+        return list(entry.place)
     assert entry.data is not None  # as `store.writes` has checked
     return entry.data
 
 
 def _entries(document: SessionDocument) -> tuple[QueueEntry, ...]:
     answered = frozenset(document.get("answered", ()))
-    return tuple(
-        QueueEntry(seq=value)
-        if isinstance(value, int)
-        else QueueEntry(data=value, is_answered=at in answered)
-        for at, value in enumerate(document.get("entries", ()))
-    )
+    entries = enumerate(document.get("entries", ()))
+    return tuple(_entry_from_value(value, is_answered=at in answered) for at, value in entries)
+
+
+def _entry_from_value(value: int | bytes | list[int], *, is_answered: bool) -> QueueEntry:
+    if isinstance(value, int):
+        return QueueEntry(seq=value)
+    if isinstance(value, list):
+        epoch, position = value
+        return QueueEntry(place=(epoch, position))
+    return QueueEntry(data=value, is_answered=is_answered)
 
 
 def _document_from_request(request: OpenRequest) -> OpenRequestDocument:

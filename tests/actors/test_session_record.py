@@ -150,17 +150,18 @@ def test_record_whose_mark_is_all_acknowledged_keeps_its_origin() -> None:
     assert (record.epoch, record.base, record.entries, record.acked) == (1, 1, (), 2)
 
 
-def test_record_holds_a_message_that_has_no_number_yet_as_it_is() -> None:
+def test_record_names_a_message_that_has_no_number_yet_by_its_place() -> None:
     account = Account()
     state = account.session()
     assert state.stream is not None
     stanza = chat("waits for a number")
     entry = account.owe(state, stanza)
     entry.gate = Parcel(stanza, 2)
-    entry.gate.place(account.ledger, OutboundNumber("sm", 0, 1), Mailbox())
+    entry.gate.place(account.ledger, OutboundNumber("other", 3, 4), Mailbox())
+    entry.gate.place(account.ledger, OutboundNumber("sm", 1, 2), Mailbox())
     state.stream.outgoing.mark()
     record = session_record(state, state.stream, 0, is_exact=True)
-    assert record.entries == (QueueEntry(data=stanza.data),)
+    assert record.entries == (QueueEntry(place=(1, 2)),)
     assert record.is_exact
 
 

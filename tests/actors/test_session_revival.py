@@ -2,15 +2,17 @@
 
 from dataclasses import replace
 
+from actors.ledger import Parcel
 from actors.outlet import NO_OUTLET
 from actors.session_record import session_record
 from actors.session_revival import share
-from actors.session_state import Request, Revived, SessionState
+from actors.session_state import Entry, Request, Revived, SessionState
 from protocols.jid import parse_jid
 from protocols.stanza import with_delay
 from protocols.timestamp import timestamp
 from store.log import OutboundNumber
 from store.sessions import OpenRequest, QueueEntry, SessionRecord
+from supervision.mailbox import Mailbox
 from tests.actors.presence_support import presence
 from tests.actors.session_support import BALCONY, Account, chat, result, write
 from tests.store.samples import make_record
@@ -92,6 +94,27 @@ def test_round_trip_of_what_was_owed_with_a_mark() -> None:
     assert revived(again) == Revived(base=1, numbers=(2, 3, 5), last=3, is_exact=False, record=record)
     later.ledger.revived()
     assert [parcel.seq for parcel in later.ledger.done] == [1]
+
+
+def test_round_trip_of_a_message_that_had_no_number_at_the_mark_is_still_before_later_ones() -> None:
+    """Another session had not given it a place yet when this one was written down."""
+    account = Account()
+    state = account.session()
+    assert state.stream is not None
+    stanza, outgoing = chat("shared"), state.stream.outgoing
+    parcel = Parcel(stanza, 3)
+    place = OutboundNumber("sm", outgoing.epoch, outgoing.append(Entry(stanza, parcel)))
+    parcel.place(account.ledger, place, Mailbox())
+    account.owe_logged(chat("later"), state)
+    outgoing.mark()
+    record = session_record(state, state.stream, 0)
+    assert owed(account.restarted().revive(record)) == [chat("later").data], "it was not safe yet"
+    parcel.seq = 2
+    parcel.place(account.ledger, OutboundNumber("other", 0, 1), Mailbox())
+    account.pending[2] = parcel.record()
+    again = account.restarted().revive(record)
+    assert owed(again) == [stanza.data, chat("later").data]
+    assert revived(again).numbers == (1, 2)
 
 
 def test_round_trip_at_an_orderly_stop_is_exact() -> None:
@@ -298,6 +321,27 @@ def test_revive_place_before_the_mark_that_the_mark_does_not_name_was_acknowledg
     assert owed(state) == [chat("2").data, chat("3").data]
     assert revived(state).numbers == (9, 10)
     assert [parcel.seq for parcel in account.ledger.done] == [1]
+
+
+def test_revive_message_named_by_place_is_where_the_mark_says_if_it_is_in_the_log() -> None:
+    account = Account()
+    for seq, place in [(1, (2, 1)), (2, (0, 3))]:
+        account.pending[seq] = make_record(
+            "juliet@localhost",
+            seq,
+            data=chat(str(seq)).data,
+            outbound=(OutboundNumber("other", 0, 1), OutboundNumber("sm", *place)),
+            pending=True,
+        )
+    account.pending[3] = make_record("juliet@localhost", 3, outbound=(OutboundNumber("other", 0, 2),))
+    entries = (QueueEntry(place=(0, 2)), QueueEntry(place=(0, 3)))
+    record = make_session(epoch=2, base=8, entries=entries, acked=8)
+    state = account.revive(record)
+    account.ledger.revived()
+    assert owed(state) == [chat("2").data, chat("1").data]
+    assert revived(state).numbers == (10, 11)
+    assert revived(state).record == record, "it may be kept again, as it is"
+    assert account.ledger.done == []
 
 
 def test_revive_positions_from_now_on_collide_with_none_in_the_log() -> None:

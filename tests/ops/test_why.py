@@ -144,6 +144,8 @@ async def test_why_message_of_before_is_told_from_the_database() -> None:
         (place("sm-1", 1, 1), {"acked": 13, "epoch": 1, "base": 10, "entries": 2 * (QueueEntry(4),)}, False),
         (place("sm-1", 0, 3), {"epoch": 1, "entries": (QueueEntry(4), QueueEntry(5))}, True),
         (place("sm-1", 0, 3), {"epoch": 1, "entries": (QueueEntry(4),)}, False),
+        (place("sm-1", 0, 3), {"epoch": 1, "entries": (QueueEntry(place=(0, 3)),)}, True),
+        (place("sm-1", 0, 3), {"epoch": 1, "entries": (QueueEntry(place=(0, 2)),)}, False),
         (place("sm-1", 2, 1), {"epoch": 1}, True),
     ],
 )

@@ -117,15 +117,6 @@ def test_outgoing_rewound_may_have_reached_the_peer_as_far_as_it_was_written() -
     assert (names(outgoing.entries()), outgoing.bytes, outgoing.next()) == ("d", 10, Entry("d"))
 
 
-def test_outgoing_taken_back_was_never_there() -> None:
-    outgoing = filled("a", written=1)
-    entry = Entry("b", 15)
-    outgoing.append(entry)
-    outgoing.remove(entry)
-    assert (names(outgoing.entries()), outgoing.bytes, outgoing.next()) == ("a", 10, None)
-    assert outgoing.append(Entry("c")) == 2
-
-
 def test_outgoing_positions_count_from_the_latest_mark() -> None:
     outgoing: Outgoing[Entry] = Outgoing(100, epoch=3)
     assert [outgoing.append(Entry("a")), outgoing.append(Entry("b"))] == [1, 2]

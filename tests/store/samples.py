@@ -84,6 +84,7 @@ def make_full_session(sm_id: str, **fields: Any) -> SessionRecord:
             QueueEntry(data=b"<iq id='\xc3\xb1'/>"),
             QueueEntry(data=b"<iq id='2'/>", is_answered=True),
             QueueEntry(seq=2**32 + 2),
+            QueueEntry(place=(2, 2**32 + 1)),
         ),
         "elsewhere": (0, 1),
         "is_exact": True,

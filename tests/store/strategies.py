@@ -54,7 +54,11 @@ RECORDS = st.builds(
     pending=st.booleans(),
     kept=st.booleans(),
 )
-QUEUE_ENTRIES = SEQS.map(QueueEntry) | BYTES.map(lambda data: QueueEntry(data=data))
+QUEUE_ENTRIES = (
+    SEQS.map(QueueEntry)
+    | BYTES.map(lambda data: QueueEntry(data=data))
+    | st.tuples(NUMBERS, NUMBERS).map(lambda place: QueueEntry(place=place))
+)
 SESSIONS = st.builds(
     SessionRecord,
     sm_id=TEXTS,

@@ -71,6 +71,7 @@ class Context:
         limits: The server's bounds.
         modules: The modules that run.
         now_ms: Tells the time, in milliseconds since 1970.
+        started_ms: When the server was started, in the same.
         new_token: Makes an unguessable text, for ids.
         chosen_options: The module's options; see `options`.
         interfaces: What the module uses, by type; see `use`.
@@ -80,6 +81,7 @@ class Context:
     limits: LimitSettings
     modules: Sequence[Module]
     now_ms: Callable[[], int]
+    started_ms: int
     new_token: Callable[[], str]
     chosen_options: object
     interfaces: Mapping[type, object]
@@ -164,6 +166,7 @@ class Asker(enum.Enum):
 
     ANYBODY = "anybody"
     SUBSCRIBERS = "those who may see its presence; for others it is as if there were no such account"
+    VIEWERS = "those who may see its presence; others are refused with `forbidden`"
     OWNER = "the account itself; others are refused with `forbidden`"
 
 

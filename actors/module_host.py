@@ -72,6 +72,7 @@ class _Common(TypedDict):
     limits: LimitSettings
     modules: Sequence[Module]
     now_ms: Callable[[], int]
+    started_ms: int
     new_token: Callable[[], str]
     chosen_options: object
     interfaces: Mapping[type, object]
@@ -133,6 +134,7 @@ class ModuleHost:
             "limits": server.settings.limits,
             "modules": self.modules,
             "now_ms": server.world.now_ms,
+            "started_ms": server.started_ms,
             "new_token": server.world.new_token,
             "chosen_options": self._options.get(module.name),
             "interfaces": {each: there[each] for each in module.uses if each in there},
@@ -372,6 +374,8 @@ def _admit(asker: Asker, state: PresenceState, stanza: Stanza) -> None:
     sender = stanza.sender
     match asker:
         case Asker.OWNER if sender is None or sender.bare != state.jid.bare:
+            raise StanzaError(StanzaCondition.FORBIDDEN)
+        case Asker.VIEWERS if sender is None or not shares_presence(state, sender):
             raise StanzaError(StanzaCondition.FORBIDDEN)
         case Asker.SUBSCRIBERS if sender is None or not shares_presence(state, sender):
             raise StanzaError(StanzaCondition.SERVICE_UNAVAILABLE)

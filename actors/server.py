@@ -96,6 +96,7 @@ class Server:
         limits = settings.limits
         self.settings = settings
         self.world = world
+        self.started_ms = world.now_ms()
         self.certificates = certificates
         self.note = note
         self.domain: JID = parse_jid(settings.domain)

@@ -29,6 +29,7 @@ PRE_APPROVAL: Final = "urn:xmpp:features:pre-approval"
 DATA_FORMS: Final = "jabber:x:data"  # XEP-0004
 DISCO_INFO: Final = "http://jabber.org/protocol/disco#info"  # XEP-0030
 DISCO_ITEMS: Final = "http://jabber.org/protocol/disco#items"  # XEP-0030
+LAST: Final = "jabber:iq:last"  # XEP-0012
 PRIVATE: Final = "jabber:iq:private"  # XEP-0049
 REGISTER: Final = "jabber:iq:register"  # XEP-0077
 REGISTER_FEATURE: Final = "http://jabber.org/features/iq-register"  # XEP-0077, stream feature

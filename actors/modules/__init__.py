@@ -6,6 +6,7 @@ from typing import Final
 
 from actors.modules import (
     mod_disco,
+    mod_last,
     mod_legacy_time,
     mod_message,
     mod_offline,
@@ -23,6 +24,7 @@ from actors.modules import (
 
 MODULES: Final = (
     mod_disco.MODULE,
+    mod_last.MODULE,
     mod_legacy_time.MODULE,
     mod_message.MODULE,
     mod_offline.MODULE,

@@ -139,6 +139,11 @@ class Ledger:
         self.counts: Counter[str] = Counter()
         self._order = 0
 
+    @property
+    def servers_ended(self) -> int:
+        """A number that rises whenever a server ends."""
+        return len(self.crashes) + len(self.stops)
+
     def sent(self, message: Message) -> None:
         """A client says something for the first time."""
         self.messages[message.id] = message

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from collections import deque
-from typing import TYPE_CHECKING, final
+from typing import TYPE_CHECKING, NamedTuple, final
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from protocols.stanza import Stanza
 
-_Said = tuple[str, str | None]
+
+@final
+class _Said(NamedTuple):
+    id: str
+    status: str | None
+    number: int
 
 
 @final
@@ -23,7 +28,7 @@ class OwnPresence:
 
     def __init__(self) -> None:
         self.shown: str | None = None
-        self._said: deque[_Said] = deque()  # what was not shown yet: its id, its status
+        self._said: deque[_Said] = deque()  # what was not shown yet
         self._last = ""
         self._is_absent = True
 
@@ -32,25 +37,32 @@ class OwnPresence:
         self._said.clear()
         self._is_absent = True
 
-    def resume(self) -> None:
-        """The session goes on: the server tells anew what it cannot know that we know."""
-        self._is_absent = False
+    def resume(self, forgotten: int = 0) -> None:
+        """The session goes on: the server tells anew what it cannot know that we know.
 
-    def say(self, id_: str, status: str | None) -> None:
-        """This has been said; None is unavailable, which is never shown."""
+        Args:
+            forgotten: So many of the client's stanzas were dealt with by a server that has ended since: they
+                will not be shown by another, which tells all that there is to know.
+        """
+        self._is_absent = False
+        while self._said and self._said[0].number <= forgotten:
+            self._said.popleft()
+
+    def say(self, id_: str, status: str | None, number: int = 1) -> None:
+        """This has been said, as the stanza of that number; None is unavailable, which is never shown."""
         self._last = id_
-        self._said.append((id_, status))
+        self._said.append(_Said(id_, status, number))
 
     def show(self, status: str) -> bool:
         """The server shows this; whether the client appears with it, so that what it knew is obsolete."""
         self.shown = status
-        self._dealt_with(lambda said: said[1] == status)
+        self._dealt_with(lambda said: said.status == status)
         appears, self._is_absent = self._is_absent, False
         return appears
 
     def refuse(self, id_: str) -> None:
         """The server has refused this, and things are as they were before; after a crash nobody knows how."""
-        self._dealt_with(lambda said: said[0] == id_)
+        self._dealt_with(lambda said: said.id == id_)
         if self.is_last(id_):
             self.shown = None
 
@@ -62,7 +74,7 @@ class OwnPresence:
         """The server has got so far; that itself is not looked at."""
         if any(is_it(said) for said in self._said):
             while not is_it(said := self._said.popleft()):
-                self._is_absent = self._is_absent or said[1] is None
+                self._is_absent = self._is_absent or said.status is None
 
 
 def status_of(stanza: Stanza) -> str:

@@ -69,6 +69,7 @@ class Player:
         self._presence_number = 0  # of the stanza that said its presence
         self._went_at = 0.0
         self._was_ready = False
+        self._ends_known = 0  # of servers
         self._number = 0
         self._behind_goodbye: list[Callable[[], None]] = []
         self.stream = ClientStream(
@@ -127,6 +128,7 @@ class Player:
         """See `Role`. What came behind a goodbye comes again: nobody has acknowledged it."""
         self._was_ready = True
         self._behind_goodbye.clear()
+        self._ends_known = self._ledger.servers_ended
         self._own.begin()
         self.known.clear()
         self.roster = None
@@ -140,7 +142,9 @@ class Player:
         behind, self._behind_goodbye = self._behind_goodbye, []
         for arrived in behind:
             arrived()
-        self._own.resume()
+        management, ends = self.stream.management, self._ledger.servers_ended
+        has_ended, self._ends_known = ends > self._ends_known, ends
+        self._own.resume(management.confirmed if has_ended and management is not None else 0)
 
     def lost(self, unconfirmed: list[Said]) -> None:
         """See `Role`: what was not confirmed is said again as soon as the new session begins."""
@@ -288,7 +292,8 @@ class Player:
     def _say_own(self, kind: str, content: str) -> None:
         self._changed()
         id_ = f"p{self._troupe.next_number()}"
-        self._own.say(id_, self.status)
+        management = self.stream.management
+        self._own.say(id_, self.status, 0 if management is None else management.sent + 1)
         self.stream.say(f"<presence{kind} id='{id_}'>{content}</presence>")
 
     def _be_unavailable(self) -> None:

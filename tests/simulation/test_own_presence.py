@@ -41,6 +41,24 @@ def test_client_that_resumes_before_it_was_shown_anything_knows_what_it_is_told(
     assert not own.show("here")
 
 
+def test_client_was_told_all_anew_by_a_server_that_began_since_it_was_unavailable() -> None:
+    own = OwnPresence()
+    own.begin()
+    for number, (id_, status) in enumerate([("1", "here"), ("2", None), ("3", "back"), ("4", "busy")], 1):
+        own.say(id_, status, number)
+    own.resume(forgotten=3)
+    assert not own.show("busy")
+
+
+def test_client_is_still_to_appear_behind_what_the_server_before_did_not_deal_with() -> None:
+    own = OwnPresence()
+    own.begin()
+    for number, (id_, status) in enumerate([("1", "here"), ("2", None), ("3", "back")], 1):
+        own.say(id_, status, number)
+    own.resume(forgotten=1)
+    assert own.show("back")
+
+
 def test_only_what_was_said_last_is_to_be_repeated() -> None:
     own = begun(("1", "here"), ("2", "busy"))
     assert (own.is_last("1"), own.is_last("2")) == (False, True)

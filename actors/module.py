@@ -59,6 +59,21 @@ class Identity(NamedTuple):
     name: str = ""
 
 
+@final
+class Service(NamedTuple):
+    """A host beside the domain.
+
+    Attributes:
+        label: What stands before the domain in its address, and a dot: 'users'.
+        identities: What it is.
+        features: What it can do.
+    """
+
+    label: str
+    identities: tuple[Identity, ...]
+    features: tuple[str, ...] = ()
+
+
 # -- what handlers are given
 
 
@@ -240,6 +255,7 @@ class Module:
         xeps: The standards it implements.
         features, account_features: What the domain and its accounts say of themselves in service discovery.
         identities, account_identities: What the domain and its accounts are.
+        services: Hosts beside the domain that it brings.
         iqs: Handlers of requests; two for the same requests are a fault.
         hooks: Handlers at named points.
         options: A frozen dataclass whose fields are made by `actors.settings.setting`.
@@ -256,6 +272,7 @@ class Module:
     account_features: tuple[str, ...] = ()
     identities: tuple[Identity, ...] = ()
     account_identities: tuple[Identity, ...] = ()
+    services: tuple[Service, ...] = ()
     iqs: tuple[Iq, ...] = ()
     hooks: tuple[Hook, ...] = ()
     options: type | None = None

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Final
 
 from actors.modules import (
+    mod_agents,
+    mod_browse,
     mod_disco,
     mod_last,
     mod_legacy_time,
@@ -23,6 +25,8 @@ from actors.modules import (
 )
 
 MODULES: Final = (
+    mod_agents.MODULE,
+    mod_browse.MODULE,
     mod_disco.MODULE,
     mod_last.MODULE,
     mod_legacy_time.MODULE,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from actors.discovery import account_entity, domain_entity, resources, services
 from actors.module import GET, AccountContext, AccountIq, Asker, Context, DomainIq, Identity, Module, Xep
 from actors.presence_effects import Answer
 from protocols.conditions import StanzaCondition
@@ -19,6 +20,7 @@ from protocols.xml_text import escape_attribute
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from actors.discovery import Entity
     from actors.module import Request
 
 _INFO: Final = PayloadName(DISCO_INFO, "query")
@@ -28,29 +30,25 @@ _ITEMS: Final = PayloadName(DISCO_ITEMS, "query")
 async def tell_domain_info(context: Context, request: Request) -> Sequence[Answer]:
     """What the server is and can do (§3)."""
     _refuse_node(request)
-    identities = [each for module in context.modules for each in module.identities]
-    features = {each for module in context.modules for each in module.features}
-    return (_info(identities, features),)
+    return (_info(domain_entity(context)),)
 
 
 async def tell_account_info(context: AccountContext, request: Request) -> Sequence[Answer]:
     """What an account is and can do (§3.1)."""
     _refuse_node(request)
-    identities = [each for module in context.modules for each in module.account_identities]
-    features = {each for module in context.modules for each in module.account_features}
-    return (_info(identities, features),)
+    return (_info(account_entity(context)),)
 
 
-async def tell_domain_items(_context: Context, request: Request) -> Sequence[Answer]:
-    """The services of this server (§4): none so far."""
+async def tell_domain_items(context: Context, request: Request) -> Sequence[Answer]:
+    """The services of this server (§4)."""
     _refuse_node(request)
-    return (_items(()),)
+    return (_items(services(context)),)
 
 
 async def tell_account_items(context: AccountContext, request: Request) -> Sequence[Answer]:
     """The available resources of an account (§4.1)."""
     _refuse_node(request)
-    return (_items(f"{context.jid.bare}/{resource}" for resource in context.priorities),)
+    return (_items(resources(context)),)
 
 
 def _refuse_node(request: Request) -> None:
@@ -59,10 +57,10 @@ def _refuse_node(request: Request) -> None:
         raise StanzaError(StanzaCondition.ITEM_NOT_FOUND)
 
 
-def _info(identities: Sequence[Identity], features: Iterable[str]) -> Answer:
+def _info(entity: Entity) -> Answer:
     shown = [
-        *(_identity(identity) for identity in identities),
-        *(f"<feature var='{escape_attribute(feature)}'/>" for feature in sorted(features)),
+        *(_identity(identity) for identity in entity.identities),
+        *(f"<feature var='{escape_attribute(feature)}'/>" for feature in entity.features),
     ]
     return Answer(f"<query xmlns='{DISCO_INFO}'>{''.join(shown)}</query>".encode())
 
@@ -72,9 +70,15 @@ def _identity(identity: Identity) -> str:
     return f"<identity category='{identity.category}' type='{identity.type}'{name}/>"
 
 
-def _items(addresses: Iterable[str]) -> Answer:
-    items = "".join(f"<item jid='{escape_attribute(address)}'/>" for address in addresses)
+def _items(entities: Iterable[Entity]) -> Answer:
+    items = "".join(map(_item, entities))
     return Answer(f"<query xmlns='{DISCO_ITEMS}'>{items}</query>".encode())
+
+
+def _item(entity: Entity) -> str:
+    name = next((each.name for each in entity.identities if each.name), "")
+    named = f" name='{escape_attribute(name)}'" if name else ""
+    return f"<item jid='{escape_attribute(entity.jid)}'{named}/>"
 
 
 MODULE: Final = Module(

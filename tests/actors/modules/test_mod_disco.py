@@ -2,7 +2,7 @@
 
 import pytest
 
-from actors.module import Identity, Module
+from actors.module import Identity, Module, Service
 from actors.modules import mod_disco
 from tests.actors.house import House
 from tests.actors.house_client import said
@@ -50,6 +50,18 @@ async def test_disco_domain_tells_what_modules_declare_each_once() -> None:
             "<identity category='component' type='generic'/>" + features(INFO, ITEMS, "urn:&lt;b>"),
         )
         assert [await romeo.ask(ask(ITEMS, "localhost"))] == told(ITEMS, "localhost", "")
+
+
+async def test_disco_domain_tells_what_it_hosts() -> None:
+    hosts = Module(
+        name="hosts",
+        summary="Hosts.",
+        services=(Service("users", (Identity("directory", "user", "Who's who"),)), Service("x", ())),
+    )
+    async with House(modules=(mod_disco.MODULE, hosts)).open() as house:
+        romeo = await house.log_in("romeo@localhost/orchard")
+        items = "<item jid='users.localhost' name='Who&apos;s who'/><item jid='x.localhost'/>"
+        assert [await romeo.ask(ask(ITEMS, "localhost"))] == told(ITEMS, "localhost", items)
 
 
 @pytest.mark.parametrize("account", ["juliet@localhost", "romeo@localhost"])

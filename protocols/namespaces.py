@@ -27,17 +27,18 @@ PRE_APPROVAL: Final = "urn:xmpp:features:pre-approval"
 
 # Extensions.
 DATA_FORMS: Final = "jabber:x:data"  # XEP-0004
-DISCO_INFO: Final = "http://jabber.org/protocol/disco#info"  # XEP-0030
-DISCO_ITEMS: Final = "http://jabber.org/protocol/disco#items"  # XEP-0030
 BROWSE: Final = "jabber:iq:browse"  # XEP-0011
 LAST: Final = "jabber:iq:last"  # XEP-0012
+DISCO_INFO: Final = "http://jabber.org/protocol/disco#info"  # XEP-0030
+DISCO_ITEMS: Final = "http://jabber.org/protocol/disco#items"  # XEP-0030
+DISCO_PUBLISH: Final = "http://jabber.org/protocol/disco#publish"  # XEP-0030, up to version 2.0
 PRIVATE: Final = "jabber:iq:private"  # XEP-0049
 SEARCH: Final = "jabber:iq:search"  # XEP-0055
 REGISTER: Final = "jabber:iq:register"  # XEP-0077
 REGISTER_FEATURE: Final = "http://jabber.org/features/iq-register"  # XEP-0077, stream feature
 CHAT_STATES: Final = "http://jabber.org/protocol/chatstates"  # XEP-0085
-VERSION: Final = "jabber:iq:version"  # XEP-0092
 LEGACY_TIME: Final = "jabber:iq:time"  # XEP-0090
+VERSION: Final = "jabber:iq:version"  # XEP-0092
 AGENT: Final = "jabber:iq:agent"  # XEP-0094
 AGENTS: Final = "jabber:iq:agents"  # XEP-0094
 OFFLINE: Final = "msgoffline"  # XEP-0160, disco feature

@@ -50,11 +50,10 @@ def _refuse_set(request: Request) -> None:
 
 def _described(entity: Entity) -> str:
     """Name, kind and flags, in the schema's order (§7)."""
-    name = next((each.name for each in entity.identities if each.name), "")
     kinds = [each for each in entity.identities if each.category in _KINDS or each.category in _KIND_FLAGS]
     return "".join(
         [
-            f"<name>{escape_text(name)}</name>" if name else "",
+            f"<name>{escape_text(entity.name)}</name>" if entity.name else "",
             *(_KIND_FLAGS.get(each.category, "") for each in kinds[:1]),
             *(f"<service>{escape_text(_kind(each))}</service>" for each in kinds[:1]),
             *(flag for feature, flag in _FLAGS.items() if feature in entity.features),

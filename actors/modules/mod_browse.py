@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from actors.discovery import account_entity, domain_entity, resources, services
+from actors.account_items import AccountItems
+from actors.discovery import account_entity, account_items, domain_entity, services
 from actors.module import GET_SET, AccountContext, AccountIq, Asker, Context, DomainIq, Identity, Module, Xep
 from actors.presence_effects import Answer
 from protocols.conditions import StanzaCondition
@@ -43,11 +44,17 @@ async def browse_domain(context: Context, request: Request) -> Sequence[Answer]:
 
 
 async def browse_account(context: AccountContext, request: Request) -> Sequence[Answer]:
-    """An account, its namespaces, and its available resources (§3.3)."""
+    """An account, its namespaces, its available resources, and what it has published (§3.3)."""
     _refuse_set(request)
     name = f" name='{escape_attribute(context.jid.localpart or '')}'"
-    there = [each._replace(identities=(_CLIENT,)) for each in resources(context)]
-    return (_tree(account_entity(context), _ACCOUNT + name, there),)
+    items = await account_items(context)
+    return (_tree(account_entity(context), _ACCOUNT + name, [_as_client(context, each) for each in items]),)
+
+
+def _as_client(context: AccountContext, entity: Entity) -> Entity:
+    """A resource of the account is somebody's client; what else was published may be anything."""
+    own = f"{context.jid.bare}/"
+    return entity._replace(identities=(_CLIENT,)) if entity.jid.startswith(own) else entity
 
 
 def _refuse_set(request: Request) -> None:
@@ -70,14 +77,14 @@ def _namespaces(entity: Entity) -> str:
 
 def _seen(entity: Entity) -> str:
     """The attributes that say what something is: one category and type, that of its first identity."""
+    name = f" name='{escape_attribute(entity.name)}'" if entity.name else ""
     if not entity.identities:
-        return ""
+        return name
     first = entity.identities[0]
     category, type_ = _OLD_TYPES.get(first[:2]) or (
         _OLD_CATEGORIES.get(first.category, f"x-{first.category}"),
         first.type,
     )
-    name = f" name='{escape_attribute(first.name)}'" if first.name else ""
     return f" category='{escape_attribute(category)}' type='{escape_attribute(type_)}'{name}"
 
 
@@ -91,4 +98,5 @@ MODULE: Final = Module(
         DomainIq(_BROWSE, GET_SET, browse_domain),
         AccountIq(_BROWSE, GET_SET, Asker.SUBSCRIBERS, browse_account),
     ),
+    uses=(AccountItems,),
 )

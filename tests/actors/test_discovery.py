@@ -1,10 +1,12 @@
 """What there is to be discovered is what the modules that run declare, and resources that are there."""
 
-from typing import Any
+from typing import Any, cast
 
-from actors.discovery import Entity, account_entity, domain_entity, resources, services
+from actors.account_items import AccountItems
+from actors.discovery import Entity, account_entity, account_items, domain_entity, published_key, services
 from actors.module import AccountContext, Identity, Module, Service
 from protocols.jid import parse_jid
+from store.account_items import AccountItem
 from store.users import User
 
 SERVER, PEP = Identity("server", "im", "S"), Identity("pubsub", "pep")
@@ -38,7 +40,7 @@ def context(**fields: Any) -> AccountContext:
 
 
 def test_domain_is_what_modules_declare_each_feature_once() -> None:
-    assert domain_entity(context()) == Entity("example.com", (SERVER,), ("a", "b"))
+    assert domain_entity(context()) == Entity("example.com", (SERVER,), ("a", "b"), "S")
 
 
 def test_account_is_what_modules_declare_of_accounts() -> None:
@@ -47,11 +49,25 @@ def test_account_is_what_modules_declare_of_accounts() -> None:
 
 def test_services_are_hosts_below_the_domain() -> None:
     assert services(context()) == [
-        Entity("users.example.com", (SERVER,), ("y", "z")),
+        Entity("users.example.com", (SERVER,), ("y", "z"), "S"),
         Entity("rooms.example.com"),
     ]
 
 
-def test_resources_are_those_that_are_available() -> None:
-    assert resources(context()) == [Entity("juliet@example.com/balcony"), Entity("juliet@example.com/street")]
-    assert resources(context(priorities={})) == []
+class Kept:
+    """A store in which an account has published two things."""
+
+    async def read_items(self, owner: str, kind: str) -> list[AccountItem]:
+        assert (owner, kind) == ("juliet@example.com", "disco-items")
+        things = {published_key(parse_jid("a@b/c d"), "n"): "N", published_key(parse_jid("b"), ""): ""}
+        return [AccountItem(owner, kind, key, name.encode()) for key, name in things.items()]
+
+
+async def test_account_items_are_available_resources_and_what_was_published() -> None:
+    items = AccountItems(cast("Any", Kept()), "juliet@example.com")
+    assert await account_items(context(interfaces={AccountItems: items})) == [
+        Entity("juliet@example.com/balcony"),
+        Entity("juliet@example.com/street"),
+        Entity("a@b/c d", name="N", node="n"),
+        Entity("b"),
+    ]

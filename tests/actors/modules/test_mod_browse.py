@@ -29,7 +29,7 @@ def browse(to: str, type: str = "get") -> str:
 
 
 def told(sender: str, seen: str, namespaces: tuple[str, ...], items: str) -> list[str]:
-    shown = "".join(f"<ns>{each}</ns>" for each in (*DISCO, "jabber:iq:browse", *namespaces))
+    shown = "".join(f"<ns>{each}</ns>" for each in (*DISCO, *namespaces))
     return said(
         f"<iq type='result' id='b' from='{sender}' to='{ROMEO}/orchard'>"
         f"<query xmlns='jabber:iq:browse' jid='{sender}' {seen}>{shown}{items}</query></iq>"
@@ -48,7 +48,7 @@ async def test_browse_of_the_domain_is_a_tree_of_what_it_hosts() -> None:
         assert [await romeo.ask(browse("localhost"))] == told(
             "localhost",
             "category='service' type='jabber' name='Trouper'",
-            ("urn:&lt;b>",),
+            ("jabber:iq:browse", "urn:&lt;b>"),
             "<item jid='users.localhost' category='service' type='jud' name='&apos;Who&apos;'>"
             "<ns>jabber:iq:search</ns></item>"
             "<item jid='rooms.localhost' category='conference' type='public'/>"
@@ -69,7 +69,7 @@ async def test_browse_of_an_account_tells_subscribers_and_itself(account: str) -
         assert [await romeo.ask(browse(account))] == told(
             account,
             f"category='user' name='{account.partition('@')[0]}'",
-            ("urn:c",),
+            ("http://jabber.org/protocol/disco#publish", "jabber:iq:browse", "urn:c"),
             f"<item jid='{account}/{resource}' category='user' type='client'/>",
         )
 
@@ -96,3 +96,13 @@ async def test_browse_of_a_client_is_its_own_to_answer() -> None:
         romeo.send(browse(f"{JULIET}/balcony"))
         (request,) = await juliet.hears()
         assert 'xmlns="jabber:iq:browse"' in request
+
+
+async def test_browse_of_an_account_tells_what_it_has_published() -> None:
+    async with house().open() as here:
+        romeo = await here.log_in(f"{ROMEO}/orchard")
+        await romeo.ask(
+            f"<iq type='set' id='p'><query xmlns='{DISCO[1]}'>"
+            "<item action='update' jid='lute.example.com' name='Lute'/></query></iq>"
+        )
+        assert '<item jid="lute.example.com" name="Lute">' in await romeo.ask(browse(ROMEO))

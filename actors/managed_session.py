@@ -114,7 +114,8 @@ class Management(Saving):
             return Repeat() if incoming.is_repeat(look) else _NOT_REPEATED
         number = incoming.received + 1
         if number in stream.resent:
-            return Count(None, Fate.LOGGED, look)
+            is_same = stream.resent[number] in {None, stanza.id}
+            return Count(None, Fate.LOGGED, look) if is_same else _NOT_REPEATED
         is_owed = stanza.kind is StanzaKind.MESSAGE or stanza.type in _SUBSCRIPTION_TYPES
         receipt = Receipt(stream.sm_id, number, incoming, self.more_is_safe) if is_owed else None
         return Count(receipt, Fate.DONE, look)
@@ -161,7 +162,7 @@ class Management(Saving):
         number = incoming.receive(effect.look)
         if effect.receipt is None and incoming.is_journaled:
             incoming.settle(number, effect.fate)
-            stream.resent.discard(number)
+            stream.resent.pop(number, None)
 
     def _dealt(self, effect: Dealt) -> None:
         effect.receipt.release()

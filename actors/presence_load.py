@@ -18,6 +18,8 @@ from actors.session_revival import adopt, revive, share
 from actors.session_start import start_hibernating
 from actors.session_state import SessionState
 from actors.store_access import READ_SECONDS_MAX
+from protocols.stored_stanza import read_stored
+from protocols.stream_queue import LOOKS_MAX, recovered
 from store.errors import StoreError, StoreUnavailable
 from store.writes import DropSession
 from supervision.reply import CallError
@@ -33,6 +35,8 @@ if TYPE_CHECKING:
 
 LOGGED_MAX: Final = 10_000
 """Numbers of one session that may stand in logs behind its counter; it is counted up long before."""
+STANZAS_AT_ONCE: Final = 50
+"""Numbers of which the stanzas are read in one piece: at the largest there are, some megabytes."""
 
 
 class _Waiting(NamedTuple):
@@ -40,7 +44,7 @@ class _Waiting(NamedTuple):
 
     records: Sequence[SessionRecord]
     pending: Mapping[int, LogRecord]
-    logged: Mapping[str, Sequence[int]]
+    logged: Mapping[str, Mapping[int, str | None]]
 
 
 async def load(server: Server, state: PresenceState) -> None:
@@ -84,12 +88,25 @@ async def _read_waiting(server: Server, state: PresenceState) -> _Waiting:
     with server.ledger_of(state.jid).reading() as gone:  # by a session that is there already
         records = await server.store.read_sessions(ids)
         undelivered = await read_undelivered(server.store, user)
-        logged = {
-            record.sm_id: await server.store.read_logged_numbers(record.sm_id, record.received, LOGGED_MAX)
-            for record in records
-        }
+        logged = {record.sm_id: await _read_logged(server, record) for record in records}
     pending = {each.seq: each for each in undelivered if each.seq not in gone}
     return _Waiting(records, pending, logged)
+
+
+async def _read_logged(server: Server, record: SessionRecord) -> Mapping[int, str | None]:
+    """The numbers of a session that stand in logs, behind the first gap each with the id that stands there.
+
+    There the client has to send it again, and might send something else.
+    """
+    numbers = await server.store.read_logged_numbers(record.sm_id, record.received, LOGGED_MAX)
+    logged: dict[int, str | None] = dict.fromkeys(numbers)
+    safe = recovered(record.received, sorted({*numbers, *record.dealt}))
+    behind = [number for number in numbers if number > safe]
+    if behind:
+        for after in range(safe, min(behind[-1], safe + LOOKS_MAX), STANZAS_AT_ONCE):
+            stanzas = await server.store.read_logged_stanzas(record.sm_id, after, STANZAS_AT_ONCE)
+            logged.update((number, read_stored(data, server.names).id) for number, data in stanzas)
+    return logged
 
 
 def _come_back(server: Server, state: PresenceState, waiting: _Waiting) -> None:

@@ -23,7 +23,7 @@ from protocols.timestamp import timestamp
 from store.sessions import QueueEntry
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping
 
     from actors.ledger import Ledger
     from protocols.xml_element import NameBudget
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 def revive(
     record: SessionRecord,
     pending: Mapping[int, LogRecord],
-    logged: Sequence[int],
+    logged: Mapping[int, str | None],
     ledger: Ledger,
     names: NameBudget,
     *,
@@ -45,7 +45,7 @@ def revive(
     Args:
         record: Its document.
         pending: What its account's log holds undelivered, by number.
-        logged: The numbers under which stanzas of its client stand in logs, from its counter on.
+        logged: The numbers under which stanzas of its client stand in logs, from its counter on; with ids.
         ledger: Of its account; it learns what the session owes.
         names: For whoever looks inside stanzas.
         is_journaled: Whether anything is from now on.
@@ -59,7 +59,7 @@ def revive(
     received = recovered(record.received, dealt)
     stream.incoming = Incoming(received, is_journaled=is_journaled)
     stream.incoming.counter = record.received  # what lies behind it is in the log, and must stay there
-    stream.resent = {number for number in dealt if number > received}
+    stream.resent = {number: logged.get(number) for number in dealt if number > received}
     stream.is_saved = stream.is_hibernating = True
     stream.hibernated_ms = record.hibernated_ms
     stream.requests = {(id_, to): Request(0, answered) for id_, to, answered in record.requests}

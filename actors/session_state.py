@@ -80,7 +80,8 @@ class ManagedStream:
         resume_seconds: For how long the session waits for its client to come back; zero: not at all.
         requests: IQ requests of the client's to which it has acknowledged no answer, by id and address.
         handled: Records from the offline queue that the client has, and that may still be in the log.
-        resent: Numbers under which the client sends again what stands in the log already, or was dealt with.
+        resent: Numbers under which the client sends again what stands in the log already, or was dealt with;
+            each with its id, if that is known.
         is_hibernating: Whether there is no connection.
         wants_ack: Whether the client has asked for an acknowledgement of more than it was told.
         told: The last `h` sent.
@@ -135,7 +136,7 @@ class ManagedStream:
         self.outgoing: Outgoing[Entry] = Outgoing()
         self.requests: dict[tuple[str, str], Request] = {}
         self.handled: list[int] = []
-        self.resent: set[int] = set()
+        self.resent: dict[int, str | None] = {}
         self.is_hibernating = False
         self.hibernated_ms: int | None = None
         self.wants_ack = False

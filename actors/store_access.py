@@ -188,6 +188,17 @@ class StoreAccess:
         query = self.read(lambda store: store.logged_numbers(sm_id, after, count_max))
         return await query.wait(READ_SECONDS_MAX)
 
+    async def read_logged_stanzas(
+        self, sm_id: str, after: int, count_max: int
+    ) -> Sequence[tuple[int, bytes]]:
+        """Those numbers, each with the stanza as it was delivered.
+
+        Raises:
+            StoreUnavailable: the database is away.
+        """
+        query = self.read(lambda store: store.logged_stanzas(sm_id, after, count_max))
+        return await query.wait(READ_SECONDS_MAX)
+
     def cast(self, write: Write) -> None:
         """Write without waiting for the outcome, behind what was given to `log` before; it is not refused."""
         assert self._batcher is not None, "the batcher has not been started yet"

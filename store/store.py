@@ -82,6 +82,9 @@ class Store(Protocol):
         again with the last number for as long as the answer is full.
         """
 
+    def logged_stanzas(self, session: str, after: int, count_max: int) -> list[tuple[int, bytes]]:
+        """Return those numbers with what stands there, as delivered; of several logs that have it, in one."""
+
     def sessions(self) -> list[SessionSummary]:
         """Return a few facts about every stored session, ordered by id.
 

@@ -129,6 +129,16 @@ class MemoryStore:
         found = {number for name, number, _owner in stanzas if name == session}
         return sorted(number for number in found if after < number <= after + count_max)
 
+    def logged_stanzas(self, session: str, after: int, count_max: int) -> list[tuple[int, bytes]]:
+        """Return which of the next numbers of a session are in any log, and what they are."""
+        seqs = self._read("logged_stanzas", lambda: sorted(self._by_inbound.items(), reverse=True))
+        found = {
+            number: self._log[owner][seq].data
+            for (name, number, owner), seq in seqs
+            if name == session and after < number <= after + count_max
+        }
+        return sorted(found.items())
+
     def sessions(self) -> list[SessionSummary]:
         """Return a few facts about every stored session."""
         records = self._read("sessions", lambda: sorted(self._sessions.items()))

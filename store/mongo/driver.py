@@ -6,7 +6,7 @@ Costs on the embedded engine are given where they are not a millisecond or two.
 from collections.abc import Sequence
 from typing import Final, final
 
-from pymongo import ASCENDING
+from pymongo import ASCENDING, DESCENDING
 
 from protocols.sasl.keys import ScramKeys
 from store.account_items import AccountItem
@@ -131,6 +131,14 @@ class MongoStore:
                 inbound_from_key(it["inbound"]) for it in log_in(database).find(window, {"inbound": 1})
             ]
         return sorted({stanza.number for stanza in stanzas if stanza.session == session})
+
+    def logged_stanzas(self, session: str, after: int, count_max: int) -> list[tuple[int, bytes]]:
+        """Return which of the next numbers of a session are in any log, and what they are."""
+        window = {"inbound": inbound_window(session, after, after + count_max)}
+        with self._connection.database(Stage.READ) as database:
+            found = list(log_in(database).find(window, {"inbound": 1, "data": 1}).sort("inbound", DESCENDING))
+        stanzas = [(inbound_from_key(it["inbound"]), it["data"]) for it in found]
+        return sorted({each.number: data for each, data in stanzas if each.session == session}.items())
 
     def sessions(self) -> list[SessionSummary]:
         """Return a few facts about every session: 40 µs for each, and four for each kilobyte owed to it."""

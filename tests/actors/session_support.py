@@ -18,7 +18,7 @@ from tests.actors.house_world import InlinePool
 from tests.store.samples import make_record
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping
 
     from store.sessions import SessionRecord
 
@@ -88,9 +88,9 @@ class Account:
             JULIET.bare, seq, data=stanza.data, inbound=origin, outbound=tuple(places), pending=True
         )
 
-    def revive(self, record: SessionRecord, logged: Sequence[int] = ()) -> SessionState:
+    def revive(self, record: SessionRecord, logged: Mapping[int, str | None] | None = None) -> SessionState:
         """A session that comes back after the end of everything; see `restarted`."""
-        return revive(record, self.pending, logged, self.ledger, NAMES, is_journaled=True)
+        return revive(record, self.pending, logged or {}, self.ledger, NAMES, is_journaled=True)
 
     def restarted(self) -> Account:
         """The same account in the next process, which knows nothing but the log."""

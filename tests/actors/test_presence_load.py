@@ -128,6 +128,37 @@ async def test_crash_stanza_sent_again_that_is_in_the_log_is_counted_and_not_del
         assert (await romeo.acks())[-1] == 4
 
 
+def named(id_: str) -> str:
+    """A message for Juliet by this id."""
+    return f"<message to='{BALCONY}' id='{id_}' type='chat'><body>{id_}</body></message>"
+
+
+@pytest.mark.parametrize("at_once", [1, presence_load.STANZAS_AT_ONCE])
+async def test_crash_client_that_leaves_out_what_was_not_safe_loses_nothing_of_what_it_sends(
+    autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch, at_once: int
+) -> None:
+    """Under the number of what is in the log it sends something else, which is not taken for that."""
+    monkeypatch.setattr(presence_load, "STANZAS_AT_ONCE", at_once)
+    async with friends().open() as house:
+        romeo, juliet = await couple(house)
+        for id_ in ("1", "2"):
+            ping = f"<iq type='get' id='p{id_}' to='localhost'><ping xmlns='urn:xmpp:ping'/></iq>"
+            romeo.send(ping + named(id_))
+        assert await juliet.texts() == ["1", "2"]
+        store = died(house, romeo, juliet)
+    async with after(store).open() as later:
+        await juliet.resume(later)
+        await romeo.resume(later)
+        assert romeo.told == 1
+        romeo.send("<presence/>" + named("1") + "<presence/>" + named("3"))
+        await later.settle()
+        assert romeo.error == "resource-constraint"
+        assert await juliet.texts() == []
+        romeo.forget_connection()
+        await romeo.resume(later)
+        assert romeo.told == 4, "the last is still its client's"
+
+
 async def test_crash_again_and_again_before_and_behind_every_resumption(autojump_clock: MockClock) -> None:
     async with friends().open() as house:
         romeo, juliet = await couple(house)

@@ -67,7 +67,7 @@ def test_record_of_an_orderly_stop_names_what_was_dealt_with_behind_something_in
     for number in (1, 3, 4):
         stream.incoming.settle(number, Fate.DONE)
     stream.requests = {("a", "localhost"): Request(2), ("b", "localhost"): Request(3, answered=1)}
-    stream.resent = {1, 9}
+    stream.resent = {1: None, 9: "m"}
     record = session_record(state, stream, 1, is_exact=True)
     assert (record.received, record.dealt) == (1, (3, 4, 9))
     assert record.requests == (OpenRequest("b", "localhost", 1),)
@@ -78,7 +78,7 @@ def test_record_names_a_bounded_number_of_those(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(session_record_module, "DEALT_MAX", 2)
     state = Account().session()
     assert state.stream is not None
-    state.stream.resent = {7, 5, 6}
+    state.stream.resent = dict.fromkeys((7, 5, 6))
     assert session_record(state, state.stream, 1, is_exact=True).dealt == (5, 6)
 
 

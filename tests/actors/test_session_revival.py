@@ -260,12 +260,12 @@ def test_revive_what_is_for_nobody_of_these_is_left_to_the_offline_queue() -> No
 
 
 def test_revive_counts_what_is_logged_behind_the_counter() -> None:
-    state = Account().revive(make_session(received=5), [6, 7, 9])
+    state = Account().revive(make_session(received=5), {6: "a", 7: None, 9: "m"})
     stream = state.stream
     assert stream is not None
     assert (stream.h, stream.incoming.received) == (7, 7)
     assert stream.incoming.counter == 5, "the records are what says that 6 and 7 are safe: they must stay"
-    assert stream.resent == {9}
+    assert stream.resent == {9: "m"}
 
 
 def test_revive_marked_message_that_has_left_the_log_was_acknowledged() -> None:
@@ -387,6 +387,6 @@ def test_revive_what_was_dealt_with_at_an_orderly_stop_is_not_done_again() -> No
     state = account.session()
     assert state.stream is not None
     record = replace(session_record(state, state.stream, 1, is_exact=True), dealt=(3, 5))
-    stream = account.revive(record, logged=[2]).stream
+    stream = account.revive(record, logged={2: None}).stream
     assert stream is not None
-    assert (stream.incoming.received, stream.incoming.counter, stream.resent) == (3, 1, {5})
+    assert (stream.incoming.received, stream.incoming.counter, stream.resent) == (3, 1, {5: None})

@@ -142,6 +142,8 @@ async def test_read_sessions_and_what_is_logged_of_their_clients(
     assert len(summaries) == 2
     assert list(await access.read_sessions(["one", "three"])) == [record]
     assert list(await access.read_logged_numbers("one", 1, 5)) == [2, 3]
+    expected = [(n, make_record(OWNER, 10 + n).data) for n in (2, 3)]
+    assert list(await access.read_logged_stanzas("one", 1, 5)) == expected
 
 
 @pytest.mark.parametrize(
@@ -150,6 +152,7 @@ async def test_read_sessions_and_what_is_logged_of_their_clients(
         lambda access: access.read_session_summaries(),
         lambda access: access.read_sessions(["one"]),
         lambda access: access.read_logged_numbers("one", 0, 5),
+        lambda access: access.read_logged_stanzas("one", 0, 5),
     ],
 )
 async def test_read_sessions_away_is_unavailable(

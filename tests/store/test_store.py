@@ -376,6 +376,7 @@ def test_closed_store_is_unavailable_and_nothing_in_doubt(faulty: FaultyStore, n
         lambda: faulty.store.users(None, 1),
         lambda: faulty.store.pending(name, 0, 1, 1),
         lambda: faulty.store.logged_numbers(name, 0, 1),
+        lambda: faulty.store.logged_stanzas(name, 0, 1),
         faulty.store.sessions,
         lambda: faulty.store.session_records([name]),
         lambda: faulty.store.commit([CreateUser(make_user(name))]),

@@ -119,6 +119,7 @@ def contents(store: Store, run: int) -> list[object]:
     found.append(store.session_records(sm_ids))
     found.append([summary for summary in store.sessions() if summary.sm_id in sm_ids])
     found += [store.logged_numbers(sm_id, after, 2) for sm_id in sm_ids for after in range(3)]
+    found += [store.logged_stanzas(sm_id, after, 2) for sm_id in sm_ids for after in range(3)]
     return found
 
 

@@ -147,6 +147,20 @@ def test_logged_numbers_hold_what_is_settled_while_it_is_kept(
     assert store.logged_numbers(name, 0, 10) == numbers
 
 
+def test_logged_stanzas_are_those_within_the_window_with_their_numbers_in_order(
+    store: Store, name: str
+) -> None:
+    log_numbers(store, f"{name}/", 5)
+    log_numbers(store, name, 12, 3, 4)
+    store.commit([InsertRecord(numbered(f"a.{name}", 7, name, 4))])
+    data = {record.inbound: record.data for record in store.pending(log_of(name), 0, SEQ_MAX, 10)}
+    assert store.logged_stanzas(name, 4, 7) == []
+    stanzas = store.logged_stanzas(name, 2, 10)
+    assert [number for number, _data in stanzas] == [3, 4, 12]
+    assert stanzas[2][1] == data[StanzaNumber(name, 12)]
+    assert stanzas[1][1] in {data[StanzaNumber(name, 4)], make_record(name, 7).data}
+
+
 def test_stanza_sent_again_meets_its_record_beside_a_session_that_is_saved(store: Store, name: str) -> None:
     """As after a crash: the client was told less than is logged, and the counter is behind both."""
     store.commit([SaveSession(make_session(name, received=1)), InsertRecord(numbered(name, 7, name, 2))])

@@ -20,6 +20,7 @@ def test_fault_hook_is_told_each_operation() -> None:
     store.pending("a@x", 0, 1, 1)
     store.record("a@x", 1)
     store.logged_numbers("s", 0, 1)
+    store.logged_stanzas("s", 0, 1)
     store.sessions()
     store.session_records(["s"])
     assert operations == [
@@ -32,6 +33,7 @@ def test_fault_hook_is_told_each_operation() -> None:
         "pending",
         "record",
         "logged_numbers",
+        "logged_stanzas",
         "sessions",
         "session_records",
     ]

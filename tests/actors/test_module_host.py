@@ -28,6 +28,7 @@ from actors.module_host import JOB_SECONDS_MAX, HandlerFailed
 from actors.modules import MODULES
 from actors.modules.mod_disco import MODULE as DISCO
 from actors.offline_queue import OfflineQueue
+from actors.presence_apply import RETRY_SECONDS
 from actors.presence_effects import AccountEffect, Answer, Send
 from actors.settings import RegistrationSettings, Settings
 from protocols.conditions import StanzaCondition
@@ -374,13 +375,25 @@ async def test_available_hooks_all_run_and_one_that_fails_is_skipped() -> None:
         assert len(log) == 3, "only a resource that could take none before"
 
 
-async def test_available_hook_while_the_database_is_away_lets_nobody_in_yet() -> None:
+async def test_available_hook_while_the_database_is_away_lets_nobody_in_yet(
+    autojump_clock: MockClock,
+) -> None:
     """What waits would otherwise be overtaken by what comes."""
-    log: list[str] = []
-    hooks = (OnAvailable(wanting(log, "hook", StoreUnavailable("away"))),)
-    async with House(modules=(module(hooks=hooks),)).open() as house:
+    answers: list[Sequence[AccountEffect] | Exception] = [[], StoreUnavailable("away")]
+
+    async def hook(_context: AccountContext, _subject: str) -> Sequence[AccountEffect]:
+        answer = answers.pop()
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    async with House(modules=(module(hooks=(OnAvailable(hook),)),)).open() as house:
         romeo = await house.log_in(ME)
         romeo.send("<presence id='p1'/>")
-        (reply,) = await romeo.hears()
-        assert 'type="wait"' in reply
+        assert await romeo.hears() == []
         assert house.server.directory.entry("romeo@localhost").route.available == ()
+        await trio.sleep(RETRY_SECONDS)
+        (shown,) = await romeo.hears()
+        assert 'id="p1"' in shown
+        assert answers == []
+        assert len(house.server.directory.entry("romeo@localhost").route.available) == 1

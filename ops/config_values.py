@@ -1,14 +1,15 @@
 """Checks the value of one setting and says what would be right where it is wrong.
 
-Used by `ops/config.py`. The types are those that `actors/settings.py` declares.
+Used by `ops/config.py`. The types are those that `actors/settings.py` declares, and lists of what modules
+read from a text: a class with a `parse`, that raises `ValueError` and says what is missing, and a `__str__`.
 """
 
 import json
 from collections.abc import Mapping
 from enum import Enum
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, get_args, get_origin
 
 from pydantic import ConfigDict, Field, PlainValidator, TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
@@ -52,16 +53,20 @@ def expectation(annotation: object, least: float | None, most: float | None) -> 
         Path: "a path in quotes",
         tuple[Address, ...]: 'a list of addresses such as ["127.0.0.1:5222"]',
     }
-    return words[annotation]
+    return (
+        "a list of texts in quotes"
+        if annotation not in words and _item_type(annotation)
+        else words[annotation]
+    )
 
 
 def as_toml(value: object) -> str:
     """Writes a value the way it stands in a TOML file."""
     if isinstance(value, Enum):
         return as_toml(value.value)
-    if isinstance(value, (list, tuple)) and not isinstance(value, Address):
+    if isinstance(value, (list, tuple)) and not hasattr(value, "parse"):
         return "[" + ", ".join(as_toml(item) for item in value) + "]"
-    if isinstance(value, (Path, Address)):
+    if isinstance(value, Path) or hasattr(value, "parse"):
         return as_toml(str(value))
     return json.dumps(value, ensure_ascii=False, default=str)
 
@@ -74,19 +79,26 @@ def shown(value: object) -> str:
 
 @cache
 def _adapter(annotation: Any, least: float | None, most: float | None) -> TypeAdapter[Any]:  # noqa: ANN401 - any setting's type
-    if annotation == tuple[Address, ...]:
-        return TypeAdapter(tuple[Annotated[Address, PlainValidator(_parsed_address)], ...])
+    if (item := _item_type(annotation)) is not None:
+        return TypeAdapter(tuple[Annotated[Any, PlainValidator(partial(_parsed, item))], ...])
     if annotation in (int, float):
         numbers = Field(ge=least, le=most, allow_inf_nan=False, strict=True)
         return TypeAdapter(Annotated[annotation, numbers])
     return TypeAdapter(annotation, config=_STRICT if annotation in (bool, str) else None)
 
 
-def _parsed_address(value: object) -> Address:
+def _item_type(annotation: Any) -> Any:  # noqa: ANN401 - any setting's type
+    """Of a list of what is read from a text, the class that reads it; None for other types."""
+    items = get_args(annotation) if get_origin(annotation) is tuple else ()
+    return items[0] if items and hasattr(items[0], "parse") else None
+
+
+def _parsed(item: Any, value: object) -> object:  # noqa: ANN401 - any class with `parse`
     if not isinstance(value, str):
-        raise ValueError(f"{shown(value)} is no text: write HOST:PORT in quotes")
+        wanted = "HOST:PORT" if item is Address else "it"
+        raise ValueError(f"{shown(value)} is no text: write {wanted} in quotes")
     try:
-        return Address.parse(value)
+        return item.parse(value)
     except ValueError as error:
         raise ValueError(f'"{value}": {error}') from error
 

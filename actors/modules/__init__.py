@@ -6,6 +6,7 @@ from typing import Final
 
 from actors.modules import (
     mod_agents,
+    mod_autoupdate,
     mod_browse,
     mod_disco,
     mod_last,
@@ -26,6 +27,7 @@ from actors.modules import (
 
 MODULES: Final = (
     mod_agents.MODULE,
+    mod_autoupdate.MODULE,
     mod_browse.MODULE,
     mod_disco.MODULE,
     mod_last.MODULE,

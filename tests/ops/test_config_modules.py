@@ -10,12 +10,28 @@ from actors.settings import count, setting
 from ops.config import read_configuration
 from ops.config_modules import ChosenModules
 from ops.config_source import ConfigError, ConfigFault
+from ops.config_values import expectation
+
+
+@dataclass(frozen=True)
+class Shout:
+    text: str
+
+    @classmethod
+    def parse(cls, text: str) -> "Shout":
+        if not text.isupper():
+            raise ValueError("write it in capitals")
+        return cls(text)
+
+    def __str__(self) -> str:
+        return self.text
 
 
 @dataclass(frozen=True, kw_only=True)
 class EchoOptions:
     times_max: int = count(3, "How often.", most=10)
     file: Path = setting(Path("echo.txt"), "Where to.")
+    shouts: tuple[Shout, ...] = setting((Shout("HO"),), "What first.")
 
 
 ECHO = Module(name="echo", summary="Echoes.", options=EchoOptions)
@@ -59,6 +75,9 @@ def test_choose_modules_what_is_said_is_done(tmp_path: Path) -> None:
         ("[modules.ping]\nenabled = 1", 2, "modules.ping.enabled", "1 will not do: write true or false"),
         ("[modules.ping]\nx = 1", 2, "modules.ping.x", "no options but enabled"),
         ("[modules.echo]\ntimes = 1", 2, "modules.echo.times", "did you mean times_max?"),
+        ("[modules.echo]\nshouts = ['HEY', 'ho']", 2, "modules.echo.shouts", '"ho": write it in capitals'),
+        ("[modules.echo]\nshouts = [1]", 2, "modules.echo.shouts", "1 is no text: write it in quotes"),
+        ("[modules.echo]\nshouts = 'HO'", 2, "modules.echo.shouts", 'for example: shouts = ["HO"]'),
         ("[modules.echo]\ntimes_max = 11", 2, "modules.echo.times_max", "a whole number from 1 to 10"),
         (
             "[modules]\nchoir.enabled = true\necho.enabled = false",
@@ -74,6 +93,13 @@ def test_choose_modules_fault_has_its_line(
     fault = _fault(tmp_path, text)
     assert (fault.line, fault.key) == (line, key)
     assert message in fault.message
+
+
+def test_choose_modules_reads_what_an_option_is_written_as(tmp_path: Path) -> None:
+    options = _chosen(tmp_path, "[modules.echo]\nshouts = ['HEY', 'HO']").options["echo"]
+    assert isinstance(options, EchoOptions)
+    assert options.shouts == (Shout("HEY"), Shout("HO"))
+    assert expectation(tuple[Shout, ...], None, None) == "a list of texts in quotes"
 
 
 def test_choose_modules_every_fault_is_reported(tmp_path: Path) -> None:

@@ -14,8 +14,8 @@ from store.log import SEQ_MAX, LogRecord, StanzaNumber
 from store.sessions import SessionRecord
 from store.users import User
 
-# What a batch may take on the embedded database, the slowest there is. Readers wait for it: a larger one saves
-# next to nothing, and on a busy machine it takes a multiple.
+# What a batch may take on the embedded database, the slowest there is. Readers wait for it: a larger one
+# saves next to nothing, and on a busy machine it takes a multiple.
 BATCH_US_MAX: Final = 100_000
 # Within the 48 MB that MongoDB takes in one message, so that a bulk is one round trip.
 BATCH_BYTES_MAX: Final = 32 * 1024 * 1024

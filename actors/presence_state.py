@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple, final
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from actors.presence_effects import PresenceEffect
     from actors.presence_messages import OwnPresence, PresenceMessage
@@ -124,3 +124,25 @@ class PresenceState:
         return {
             resource: own.priority for resource, own in self.resources.items() if own.presence is not None
         }
+
+
+def successor(former: PresenceState, sessions: Mapping[str, Ref[Any]]) -> PresenceState:
+    """What an actor begins with that takes over from one which was given up: all but what can be read again.
+
+    Args:
+        former: What the other knew.
+        sessions: The user's sessions that live.
+    """
+    state = PresenceState(former.jid)
+    for resource, session in sessions.items():
+        own = former.resources.get(resource)
+        is_known = own is not None and own.session is session
+        state.resources[resource] = (
+            own if own is not None and is_known else OwnResource(session, None, 0, is_stale=True)
+        )
+        if is_known and resource in former.interested:
+            state.interested[resource] = None
+        if resource in former.kept:
+            state.kept[resource] = former.kept[resource]
+    state.outstanding = former.outstanding
+    return state

@@ -126,8 +126,10 @@ def _to_each(sessions: Sequence[Ref[Any]], stanza: Stanza) -> tuple[RoutingEffec
 
 def route_to_user(entry: UserEntry | None, to: JID, stanza: Stanza) -> tuple[RoutingEffect, ...]:
     """Decide by the table of RFC 6121 §8 for an account that may or may not exist."""
-    if entry is not None and entry.waiting:
-        return (ToUser(stanza),)
+    if entry is not None and (entry.waiting or (entry.sessions and entry.presence is None)):
+        return (
+            ToUser(stanza),
+        )  # in order; or who knows these sessions was given up, and is to have a successor
     if entry is None or entry.presence is None:
         return _route_to_absent(entry or UserEntry(to.bare), to, stanza)
     delivery = decide(stanza.kind, stanza.type, _address(entry, to), entry.route.resources)

@@ -55,6 +55,7 @@ if TYPE_CHECKING:
     from typing import Protocol
 
     from actors.module import Module
+    from actors.presence_state import PresenceState
     from actors.registry import RegistryMessage
     from actors.settings import Address, Settings
     from actors.world import World
@@ -110,6 +111,7 @@ class Server:
             self.store, self.fates, limits.store_away_seconds, note, world.now_ms, world.new_token, {}
         )
         self.ledgers: dict[str, Ledger] = {}  # by account; those that have nothing to do are forgotten
+        self.former: dict[str, PresenceState] = {}  # of presence actors that ended before their sessions
         self.is_journaled = settings.durability is Durability.JOURNALED
         self.login_throttle = Throttle(
             limits.failed_logins_max, limits.failed_logins_seconds, trio.current_time

@@ -12,7 +12,7 @@ import trio
 from actors.store_batcher import WAITING_BYTES_MAX, BatcherState
 from actors.store_messages import BatcherMessage, Commit
 from store.errors import StoreUnavailable, StoreUnusable
-from supervision.reply import Reply
+from supervision.reply import DeadlineExceeded, Reply
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 R = TypeVar("R")
 
 READ_SECONDS_MAX: Final = 15.0
-"""Longer than the drivers' own time-outs, so that theirs are what is seen."""
+"""Longer than the drivers' own time-outs, so that theirs are what is seen where nobody else waits."""
 READ_ALL_SECONDS_MAX: Final = 60.0
 """For what is read once, when the server starts."""
 LOG_WAITING_MAX: Final = 15_000
@@ -103,7 +103,7 @@ class StoreAccess:
         Raises:
             StoreUnavailable: the database is away.
         """
-        return await self.read(lambda store: store.user(bare_jid)).wait(READ_SECONDS_MAX)
+        return await _answer(self.read(lambda store: store.user(bare_jid)))
 
     async def read_pending(
         self, owner: str, after_seq: int, up_to_seq: int, count_max: int
@@ -116,7 +116,7 @@ class StoreAccess:
         if not up_to_seq:
             return ()
         query = self.read(lambda store: store.pending(owner, after_seq, up_to_seq, count_max))
-        return await query.wait(READ_SECONDS_MAX)
+        return await _answer(query)
 
     async def read_items(self, owner: str, kind: str) -> Sequence[AccountItem]:
         """Everything of a kind that an account keeps, by key.
@@ -124,7 +124,7 @@ class StoreAccess:
         Raises:
             StoreUnavailable: the database is away.
         """
-        return await self.read(lambda store: store.items(owner, kind)).wait(READ_SECONDS_MAX)
+        return await _answer(self.read(lambda store: store.items(owner, kind)))
 
     def submit(self, writes: tuple[Write, ...]) -> Reply[list[Outcome]]:
         """Write, as durably as the server is set to; the reply has an outcome for each.
@@ -169,7 +169,7 @@ class StoreAccess:
         Raises:
             StoreUnavailable: the database is away.
         """
-        return await self.read(lambda store: store.sessions()).wait(READ_ALL_SECONDS_MAX)
+        return await _answer(self.read(lambda store: store.sessions()), READ_ALL_SECONDS_MAX)
 
     async def read_sessions(self, sm_ids: Sequence[str]) -> Sequence[SessionRecord]:
         """The documents of these sessions, as far as there are any.
@@ -177,7 +177,7 @@ class StoreAccess:
         Raises:
             StoreUnavailable: the database is away.
         """
-        return await self.read(lambda store: store.session_records(sm_ids)).wait(READ_SECONDS_MAX)
+        return await _answer(self.read(lambda store: store.session_records(sm_ids)))
 
     async def read_logged_numbers(self, sm_id: str, after: int, count_max: int) -> Sequence[int]:
         """The numbers behind this one under which stanzas of a session's client stand in logs, in order.
@@ -186,7 +186,7 @@ class StoreAccess:
             StoreUnavailable: the database is away.
         """
         query = self.read(lambda store: store.logged_numbers(sm_id, after, count_max))
-        return await query.wait(READ_SECONDS_MAX)
+        return await _answer(query)
 
     async def read_logged_stanzas(
         self, sm_id: str, after: int, count_max: int
@@ -205,3 +205,15 @@ class StoreAccess:
         commit: Commit = Commit((write,), Reply(), waits_out=True)
         if not self._batcher.cast(commit):  # full: better out of order than not at all
             self._batcher.tell(commit)
+
+
+async def _answer(reply: Reply[R], seconds_max: float = READ_SECONDS_MAX) -> R:
+    """Wait for a query; a database with too much to do is away like one that does not answer.
+
+    Raises:
+        StoreUnavailable: there is no answer.
+    """
+    try:
+        return await reply.wait(seconds_max)
+    except DeadlineExceeded as error:
+        raise StoreUnavailable("the database has too much to do") from error

@@ -14,13 +14,13 @@ from store.log import SEQ_MAX, LogRecord, StanzaNumber
 from store.sessions import SessionRecord
 from store.users import User
 
-# What a batch may take on the embedded database, the slowest there is: a sixth of the time in which the
-# driver expects an answer, so that a busy machine does not turn a full batch into an outage.
-BATCH_US_MAX: Final = 500_000
+# What a batch may take on the embedded database, the slowest there is. Readers wait for it: a larger one
+# saves next to nothing, and on a busy machine it takes a multiple.
+BATCH_US_MAX: Final = 100_000
 # Within the 48 MB that MongoDB takes in one message, so that a bulk is one round trip.
 BATCH_BYTES_MAX: Final = 32 * 1024 * 1024
 # A longer list is to be cut by its author: what is written meanwhile would wait too long for it.
-SETTLED_RECORDS_MAX: Final = 150
+SETTLED_RECORDS_MAX: Final = 100
 # Within the 16 MiB that MongoDB allows a document, as our sizes are estimates.
 SESSION_BYTES_MAX: Final = 12 * 1024 * 1024
 

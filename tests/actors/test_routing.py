@@ -232,11 +232,12 @@ def test_route_to_somebody_unknown(kind: str, type: str, to: str, where: list[st
 
 
 def test_route_to_a_session_without_presence_actor() -> None:
-    """Starting it was refused: the server is at its bound."""
+    """It was given up, or starting it was refused: who has something to say starts another."""
     directory = juliet("bound")
     directory.entry("juliet@localhost").presence = None
-    assert sent(directory, "presence", "", "juliet@localhost/bound") == ["to bound"]
-    assert sent(directory, "presence", "", "juliet@localhost") == []
+    assert sent(directory, "message", "chat", "juliet@localhost/bound") == ["to bound"]
+    assert sent(directory, "message", "chat", "juliet@localhost") == ["to user"]
+    assert sent(directory, "presence", "", "juliet@localhost") == ["to user"]
     assert sent(directory, "iq", "get", "juliet@localhost/bound") == ["to user"]
 
 

@@ -19,7 +19,6 @@ from store.memory.faults import Fault
 from store.sessions import SessionSummary
 from store.writes import COMMITTED, CreateUser, DropSession, InsertRecord, SaveSession
 from supervision.child_spec import ChildSpec
-from supervision.reply import DeadlineExceeded
 from supervision.slot import Slot
 from tests.actors.house_world import InlinePool
 from tests.actors.http_stage import SilentPool
@@ -112,7 +111,7 @@ async def test_read_uses_the_driver_that_is_set_when_its_turn_comes(store: Memor
 
 async def test_read_that_nobody_answers_ends(autojump_clock: trio.testing.MockClock) -> None:
     access = StoreAccess(SilentPool())
-    with pytest.raises(DeadlineExceeded):
+    with pytest.raises(StoreUnavailable):
         await access.read_user(OWNER)
     assert trio.current_time() == pytest.approx(READ_SECONDS_MAX)
 

@@ -52,6 +52,7 @@ from actors.session_resumption import Resumption
 from actors.session_state import ManagedStream, SessionState
 from protocols.conditions import StanzaCondition, StreamCondition
 from protocols.errors import StanzaError
+from protocols.legacy_errors import with_condition
 from protocols.stanza import Stanza, StanzaKind, addressed, stamped
 from protocols.stream_queue import Fate
 from supervision.actor import Actor
@@ -127,6 +128,8 @@ class Session(Actor[SessionMessage, SessionEffect]):
         sender = stanza.sender
         if sender is not None and sender != state.jid and sender.full != state.jid.bare:
             return _close_at_once(_FORGED)
+        if stanza.type == "error":
+            stanza = with_condition(stanza)
         if state.stream is None:
             return self._from_bound(stamped(stanza, state.jid, state.lang), fault)
         count = self._management.receive(state.stream, stanza)

@@ -221,7 +221,11 @@ def with_delay(stanza: Stanza, by: str, stamp: str) -> Stanza:
         attribute("from", by),
         new_attribute("stamp", stamp),
     )
-    data = splice.with_child(stanza.data, child)
+    return with_data(stanza, splice.with_child(stanza.data, child))
+
+
+def with_data(stanza: Stanza, data: bytes) -> Stanza:
+    """Return the stanza with these bytes: the same but for what stands in its children."""
     return _copy(stanza, data, stanza.to, stanza.sender, stanza.lang)
 
 

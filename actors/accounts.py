@@ -9,9 +9,11 @@ from ipaddress import ip_address
 from typing import TYPE_CHECKING, Final, final
 
 from actors.presence_messages import CreateAccount, DeleteAccount, DescribeUser, SetCredentials
-from protocols.sasl.keys import derive_keys
+from protocols.sasl.kept_password import KEPT_PASSWORD, derive_all
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from actors.presence_messages import PresenceMessage
     from actors.server import Server
     from protocols.jid import JID
@@ -34,13 +36,18 @@ class Accounts:
     def __init__(self, server: Server) -> None:
         self._server = server
 
-    async def create(self, jid: JID, password: str) -> bool:
+    async def create(self, jid: JID, password: str, *, keeps_password: bool = False) -> bool:
         """Make an account; false if there is one by that name.
+
+        Args:
+            jid: Its address.
+            password: Its password.
+            keeps_password: Whether that is kept as it is as well, from here on (`kept_password`).
 
         Raises:
             PasswordUnusable: the text cannot be a password.
         """
-        keys = await self.derive(password)
+        keys = await self.derive(password, (KEPT_PASSWORD,) if keeps_password else ())
         at_ms = self._server.world.now_ms()
         return await self._presence(jid).call(
             lambda reply: CreateAccount(keys, at_ms, reply), deadline_seconds=CALL_SECONDS_MAX
@@ -60,7 +67,9 @@ class Accounts:
             if throttle.is_blocked(address):
                 raise TooManyRegistrationsError(address)
             throttle.count(address)
-        return await self.create(jid, password)
+        return await self.create(
+            jid, password, keeps_password=self._server.settings.registration.keep_password
+        )
 
     async def set_password(self, jid: JID, password: str) -> bool:
         """Replace an account's password; false if there is no such account.
@@ -68,7 +77,7 @@ class Accounts:
         Raises:
             PasswordUnusable: the text cannot be a password.
         """
-        keys = await self.derive(password)
+        keys = await self.derive(password, (KEPT_PASSWORD,))
         return await self._presence(jid).call(
             lambda reply: SetCredentials(keys, reply), deadline_seconds=CALL_SECONDS_MAX
         )
@@ -81,15 +90,15 @@ class Accounts:
         """The account's document."""
         return await self._presence(jid).call(DescribeUser, deadline_seconds=CALL_SECONDS_MAX)
 
-    async def derive(self, password: str) -> tuple[ScramKeys, ...]:
-        """What is kept of a password.
+    async def derive(self, password: str, kinds: Collection[str] = ()) -> tuple[ScramKeys, ...]:
+        """What is kept of a password; see `derive_all`.
 
         Raises:
             PasswordUnusable: the text cannot be a password.
         """
         world = self._server.world
         salt = world.new_salt()
-        return await world.hashing.submit(lambda: derive_keys(password, salt)).wait(CALL_SECONDS_MAX)
+        return await world.hashing.submit(lambda: derive_all(password, salt, kinds)).wait(CALL_SECONDS_MAX)
 
     def _presence(self, jid: JID) -> Ref[PresenceMessage]:
         return self._server.presence_of(jid)

@@ -32,6 +32,7 @@ from protocols.errors import StanzaError
 from protocols.namespaces import PING, STREAM_MANAGEMENT
 from protocols.negotiation_values import (
     Action,
+    Admit,
     Answer,
     CloseStream,
     Established,
@@ -85,6 +86,10 @@ class Connection(Actor[ConnectionMessage, ConnectionMessage]):
 
     def restart_stream(self) -> None:
         """Expect a new stream header, from an authenticated client."""
+        raise NotImplementedError
+
+    def admit(self) -> None:
+        """Allow what an authenticated client may send."""
         raise NotImplementedError
 
     def start_tls(self) -> None:
@@ -323,6 +328,9 @@ class Connection(Actor[ConnectionMessage, ConnectionMessage]):
                 self.start_tls()
             case RestartStream():
                 self.restart_stream()
+                self.admit()
+            case Admit():
+                self.admit()
             case Established(jid):
                 self._established(jid)
             case CloseStream():

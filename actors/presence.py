@@ -64,6 +64,7 @@ from protocols.conditions import StanzaCondition
 from protocols.delivery import Delivery
 from protocols.errors import StanzaError
 from protocols.jid import JID
+from protocols.sasl.kept_password import renewed
 from protocols.stanza import Stanza, StanzaKind
 from store.errors import StoreUnavailable
 from store.users import User
@@ -195,7 +196,7 @@ class Presence(Actor[PresenceMessage, PresenceEffect]):
             case CreateAccount(keys, at_ms, reply):
                 return self._create(keys, at_ms, reply)
             case SetCredentials(keys, reply):
-                save = [] if user is None else [SaveUser(replace(user, credentials=keys))]
+                save = [] if user is None else [_with_password(user, keys)]
                 return [*save, SetReply(reply, user is not None)]
             case DeleteAccount(reply):
                 return [*([] if user is None else [RemoveAccount()]), SetReply(reply, user is not None)]
@@ -469,6 +470,10 @@ class Presence(Actor[PresenceMessage, PresenceEffect]):
         waiting = self.mailbox.queue or len(self.mailbox.control or ()) > 1 or self.slot.timers
         if not self._state.resources and not waiting:
             self.retire()
+
+
+def _with_password(user: User, keys: tuple[ScramKeys, ...]) -> SaveUser:
+    return SaveUser(replace(user, credentials=renewed(user.credentials, keys)))
 
 
 def _as_effect(effect: routing.RoutingEffect) -> PresenceEffect:

@@ -97,7 +97,10 @@ class CreateAccount(NamedTuple):
 
 @final
 class SetCredentials(NamedTuple):
-    """The account's password becomes these keys; the answer is whether there is such an account."""
+    """The account's password becomes these keys, as far as it keeps any of their kind.
+
+    The answer is whether there is such an account.
+    """
 
     keys: tuple[ScramKeys, ...]
     reply: Reply[bool]

@@ -166,6 +166,8 @@ class Server:
     def _new_setup(self, framing: Framing, bits: SessionBits) -> Setup:
         if self.settings.registration.open and self.modules.answers_strangers(REGISTER):
             bits |= SessionBits.REGISTRATION_OPEN
+        if self.settings.auth.jabber_iq_auth:
+            bits |= SessionBits.OLD_LOGIN_ALLOWED
         if not self.settings.auth.require_tls or SessionBits.SECURE in bits:
             bits |= SessionBits.LOGIN_ALLOWED
         limits = self.settings.limits

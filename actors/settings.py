@@ -159,6 +159,12 @@ class AuthSettings:
     require_tls: bool = setting(
         True, "Whether logging in needs encryption; `false` is for measurements and works on loopback only."
     )
+    jabber_iq_auth: bool = setting(
+        False,
+        "Whether clients may log in the way of before SASL (XEP-0078), those older than XMPP 1.0 included: "
+        "they know no STARTTLS, but `c2s_tls`. Digests need accounts that keep their passwords: `trouper "
+        "user add --keep-password`.",
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -166,6 +172,11 @@ class RegistrationSettings:
     """Accounts made by clients themselves (XEP-0077)."""
 
     open: bool = setting(False, "Whether anybody who can connect may create an account.")
+    keep_password: bool = setting(
+        False,
+        "Whether the password of such an account is kept as it is, for log-ins by digest: whoever can read "
+        "the database can read it.",
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -167,6 +167,9 @@ class TcpConnection(Connection):
     def restart_stream(self) -> None:
         """See `Connection`; what the client has sent since is kept."""
         self._tcp.stream.restart()
+
+    def admit(self) -> None:
+        """See `Connection`."""
         self._tcp.stream.authenticated()
 
     # -- the end

@@ -109,8 +109,11 @@ class WebSocketConnection(Connection):
 
     def restart_stream(self) -> None:
         """See `Connection`."""
+        self._websocket.stream.restart()
+
+    def admit(self) -> None:
+        """See `Connection`."""
         websocket = self._websocket
-        websocket.stream.restart()
         websocket.stream.authenticated()
         websocket.transport.allow(self.server.settings.limits.stanza_bytes_max)
 

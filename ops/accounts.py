@@ -4,14 +4,15 @@ Used by the command line, and for the demonstration accounts. A running server i
 (`ops/control.py`): there each account's document has one writer. Both answer the same requests alike.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from typing import Final, NamedTuple
 
 from ops.control_protocol import USERS_PER_ANSWER_MAX, Command, Refusal, Request
 from protocols.errors import JIDMalformed
 from protocols.jid import parse_jid
-from protocols.sasl.keys import PasswordUnusable, ScramKeys, derive_keys
+from protocols.sasl.kept_password import KEPT_PASSWORD, derive_all, kinds_of
+from protocols.sasl.keys import PasswordUnusable, ScramKeys
 from store.errors import StoreUnavailable
 from store.store import Store
 from store.users import User
@@ -63,14 +64,14 @@ class Accounts(NamedTuple):
         if isinstance(outcome, Refused):
             raise Refusal(str(outcome.reason))
 
-    def keys(self, password: str) -> tuple[ScramKeys, ...]:
-        """Returns what is stored of a password.
+    def keys(self, password: str, kinds: Collection[str] = ()) -> tuple[ScramKeys, ...]:
+        """Returns what is stored of a password; see `derive_all`.
 
         Raises:
             Refusal: It cannot be a password.
         """
         try:
-            return derive_keys(password, self.new_salt())
+            return derive_all(password, self.new_salt(), kinds)
         except PasswordUnusable as error:
             raise Refusal(str(error)) from error
 
@@ -107,7 +108,8 @@ def account_name(text: str, domain: str) -> str:
 
 def _add(accounts: Accounts, request: Request) -> object:
     jid = account_name(request.text("jid"), accounts.domain)
-    keys = accounts.keys(request.text("password"))
+    kinds = (KEPT_PASSWORD,) if request.arguments.get("keep_password") is True else ()
+    keys = accounts.keys(request.text("password"), kinds)
     if accounts.store.credentials(jid) is not None:
         raise Refusal(
             f"there is an account {jid} already; its password is changed by: trouper user passwd {jid}"
@@ -125,8 +127,8 @@ def _delete(accounts: Accounts, request: Request) -> object:
 
 def _set_password(accounts: Accounts, request: Request) -> object:
     jid = account_name(request.text("jid"), accounts.domain)
-    keys = accounts.keys(request.text("password"))
     user = accounts.existing(jid)
+    keys = accounts.keys(request.text("password"), kinds_of(user.credentials))
     accounts.save(ReplaceUser(replace(user, rev=user.rev + 1, credentials=keys), user.rev))
     return {"jid": jid}
 

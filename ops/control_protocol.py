@@ -30,7 +30,8 @@ MESSAGES_MAX: Final = 5_000
 class Command(Enum):
     """What can be asked, with the arguments and the result of each.
 
-    - `user.add` (jid, password), `user.passwd` (jid, password), `user.delete` (jid): {"jid"}
+    - `user.add` (jid, password, keep_password: true or nothing), `user.passwd` (jid, password),
+      `user.delete` (jid): {"jid"}
     - `user.list` (after: a name or null): {"users": [names], "next": the last of them, or null at the end}
     - `status`: an object of numbers and texts
     - `tree`: an object with the fields of `supervision.tree.NodeSnapshot`

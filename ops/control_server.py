@@ -95,7 +95,9 @@ class Control:
 
 async def _add(control: Control, request: Request) -> object:
     jid = control.account(request)
-    if not await control.server.accounts.create(jid, request.text("password")):
+    if not await control.server.accounts.create(
+        jid, request.text("password"), keeps_password=request.arguments.get("keep_password") is True
+    ):
         raise Refusal(
             f"there is an account {jid} already; its password is changed by: trouper user passwd {jid}"
         )

@@ -3,8 +3,9 @@
 No I/O: the connection gives it what the client's stream says and the answers to what it asked for, and
 carries out the actions that come back. `RULES` says what may happen in which state, who handles it and
 which states can follow; what is not in the table cannot happen. Handlers are pure functions, by topic:
-`negotiation_stream` (headers, TLS, faults), `negotiation_login` (SASL) and `negotiation_session`
-(registration, resource binding, resumption of an earlier session).
+`negotiation_stream` (headers, TLS, faults), `negotiation_login` (SASL),
+`negotiation_old_login` (jabber:iq:auth) and `negotiation_session` (registration, resource binding, resumption
+of an earlier session).
 
 Direct TLS and WebSocket use the same table: their streams begin with other bits (`SessionBits`).
 
@@ -25,7 +26,7 @@ from typing import Final, NamedTuple, TypeVar, cast, final
 
 from protocols.errors import LocalProtocolError, RemoteProtocolError
 from protocols.jid import JID
-from protocols.namespaces import BIND, REGISTER, SASL, STREAM_MANAGEMENT, TLS
+from protocols.namespaces import AUTH, BIND, REGISTER, SASL, STREAM_MANAGEMENT, TLS
 from protocols.negotiation_login import (
     abort_login,
     accept_password,
@@ -38,6 +39,16 @@ from protocols.negotiation_login import (
     report_store_away,
     take_credentials,
     take_no_credentials,
+)
+from protocols.negotiation_old_login import (
+    accept_old_password,
+    begin_old_session,
+    refuse_old_bind,
+    refuse_old_password,
+    report_store_away_to_old,
+    request_old_login,
+    take_no_old_credentials,
+    take_old_credentials,
 )
 from protocols.negotiation_session import (
     answer_registration,
@@ -114,6 +125,7 @@ class Kind(Enum):
     OTHER_MANAGEMENT = auto()
     OTHER_ELEMENT = auto()
     REGISTER_REQUEST = auto()
+    AUTH_REQUEST = auto()
     BIND_REQUEST = auto()
     OTHER_STANZA = auto()
     TLS_ESTABLISHED = auto()
@@ -159,6 +171,7 @@ _ALWAYS: Final[Mapping[Kind, Rule]] = {
     _K.STREAM_FAILED: _rule(report_fault),
     _K.OTHER_ELEMENT: _rule(refuse_element),
     _K.REGISTER_REQUEST: _rule(refuse_stanza),
+    _K.AUTH_REQUEST: _rule(refuse_stanza),
     _K.BIND_REQUEST: _rule(refuse_stanza),
     _K.OTHER_STANZA: _rule(refuse_stanza),
     _K.STARTTLS: _rule(refuse_tls, _S.CLOSED),
@@ -186,11 +199,17 @@ _LOGIN_STEPS: Final = (
     _S.WAIT_FOR_STREAM,
 )
 
+_BEFORE_LOGIN: Final = (_S.WAIT_FOR_FEATURE_REQUEST, _S.WAIT_FOR_AUTH)
+# A form or a refusal, another check, or the resource; closed after too many refusals.
+_OLD_LOGIN_STEPS: Final = (*_BEFORE_LOGIN, _S.WAIT_FOR_AUTH_CHECK, _S.WAIT_FOR_AUTH_RESOURCE, _S.CLOSED)
+
 RULES: Final[Mapping[State, Mapping[Kind, Rule]]] = {
     _S.WAIT_FOR_STREAM: {
         **_ALWAYS,
         **_ENDED,
-        _K.STREAM_OPENED: _rule(open_stream, _S.WAIT_FOR_FEATURE_REQUEST, _S.WAIT_FOR_BIND, _S.CLOSED),
+        _K.STREAM_OPENED: _rule(
+            open_stream, _S.WAIT_FOR_FEATURE_REQUEST, _S.WAIT_FOR_AUTH, _S.WAIT_FOR_BIND, _S.CLOSED
+        ),
     },
     _S.WAIT_FOR_FEATURE_REQUEST: {
         **_ALWAYS,
@@ -204,6 +223,29 @@ RULES: Final[Mapping[State, Mapping[Kind, Rule]]] = {
         _K.REGISTER_REQUEST: _rule(
             request_registration, _S.WAIT_FOR_REGISTRATION, _S.WAIT_FOR_FEATURE_REQUEST
         ),
+        _K.AUTH_REQUEST: _rule(request_old_login, _S.WAIT_FOR_AUTH_KEYS, _S.WAIT_FOR_FEATURE_REQUEST),
+    },
+    _S.WAIT_FOR_AUTH: {
+        **_ALWAYS,
+        **_ENDED,
+        _K.REGISTER_REQUEST: _rule(request_registration, _S.WAIT_FOR_REGISTRATION, _S.WAIT_FOR_AUTH),
+        _K.AUTH_REQUEST: _rule(request_old_login, _S.WAIT_FOR_AUTH_KEYS, _S.WAIT_FOR_AUTH),
+    },
+    _S.WAIT_FOR_AUTH_KEYS: {
+        **_ENDED,
+        _K.CREDENTIALS_FOUND: _rule(take_old_credentials, *_OLD_LOGIN_STEPS),
+        _K.CREDENTIALS_MISSING: _rule(take_no_old_credentials, *_OLD_LOGIN_STEPS),
+        _K.CREDENTIALS_UNAVAILABLE: _rule(report_store_away_to_old, *_BEFORE_LOGIN),
+    },
+    _S.WAIT_FOR_AUTH_CHECK: {
+        **_ENDED,
+        _K.PASSWORD_VERIFIED: _rule(accept_old_password, _S.WAIT_FOR_AUTH_RESOURCE),
+        _K.PASSWORD_REFUSED: _rule(refuse_old_password, *_BEFORE_LOGIN, _S.CLOSED),
+    },
+    _S.WAIT_FOR_AUTH_RESOURCE: {
+        **_ENDED,
+        _K.BOUND: _rule(begin_old_session, _S.SESSION_ESTABLISHED),
+        _K.BIND_REFUSED: _rule(refuse_old_bind, *_BEFORE_LOGIN),
     },
     _S.WAIT_FOR_TLS: {
         _K.STREAM_ENDED: _rule(drop_stream, _S.CLOSED),
@@ -230,7 +272,7 @@ RULES: Final[Mapping[State, Mapping[Kind, Rule]]] = {
     },
     _S.WAIT_FOR_REGISTRATION: {
         **_ENDED,
-        _K.REGISTRATION_ANSWERED: _rule(answer_registration, _S.WAIT_FOR_FEATURE_REQUEST),
+        _K.REGISTRATION_ANSWERED: _rule(answer_registration, *_BEFORE_LOGIN),
     },
     _S.WAIT_FOR_BIND: {
         **_ALWAYS,
@@ -282,6 +324,7 @@ _ELEMENT_KINDS: Final[Mapping[tuple[str, str], Kind]] = {
 }
 _REQUEST_KINDS: Final[Mapping[tuple[str, str], Kind]] = {
     (REGISTER, "query"): Kind.REGISTER_REQUEST,
+    (AUTH, "query"): Kind.AUTH_REQUEST,
     (BIND, "bind"): Kind.BIND_REQUEST,
 }
 

@@ -114,7 +114,10 @@ def fail_login(setup: Setup, progress: Progress, cause: SaslFailure) -> Step:
     """Tell the client that its attempt failed, and let it try again a few times."""
     account = None if progress.attempt is None else progress.attempt.account
     failed = progress._replace(
-        state=State.WAIT_FOR_FEATURE_REQUEST, logins_failed=progress.logins_failed + 1, attempt=None
+        state=State.WAIT_FOR_FEATURE_REQUEST,
+        logins_failed=progress.logins_failed + 1,
+        sasl_failed=True,
+        attempt=None,
     )
     refusal = (
         Send(setup.framing.nonza(failure(cause.condition, cause.text))),

@@ -44,27 +44,27 @@ def request_registration(setup: Setup, progress: Progress, event: StanzaReceived
     request = event.stanza
     if request.to is not None and request.to.full != setup.host:
         return refuse_stanza(setup, progress, event)
-    counted = _count_request(progress)
+    counted = count_request(progress)
     if not is_offered("register", setup.features, progress.bits):
-        return _answer_error(setup, counted, request, StanzaError(StanzaCondition.SERVICE_UNAVAILABLE))
+        return answer_error(setup, counted, request, StanzaError(StanzaCondition.SERVICE_UNAVAILABLE))
     waiting = counted._replace(state=State.WAIT_FOR_REGISTRATION)
     return Step(waiting, (RequestRegistration(request),))
 
 
 def answer_registration(setup: Setup, progress: Progress, event: RegistrationAnswered) -> Step:
     """Pass the answer back; the client logs in next, or tries another name."""
-    answered = progress._replace(state=State.WAIT_FOR_FEATURE_REQUEST)
+    answered = progress._replace(state=before_login(progress))
     return Step(answered, (Send(setup.framing.stanza(event.answer)),))
 
 
 def request_bind(setup: Setup, progress: Progress, event: StanzaReceived) -> Step:
     """Claim the resource that the client asks for, or one of our choice."""
     request = event.stanza
-    counted = _count_request(progress)
+    counted = count_request(progress)
     try:
         jid = _requested_jid(setup, progress, request)
     except StanzaError as error:
-        return _answer_error(setup, counted, request, error)
+        return answer_error(setup, counted, request, error)
     waiting = counted._replace(state=State.WAIT_FOR_RESOURCE, bind_request=request)
     return Step(waiting, (BindResource(jid),))
 
@@ -72,7 +72,7 @@ def request_bind(setup: Setup, progress: Progress, event: StanzaReceived) -> Ste
 def begin_session(setup: Setup, progress: Progress, event: Bound) -> Step:
     """Tell the client its full JID, and hand the stream over to its session."""
     request = _pending_bind(progress)
-    bound = _established(setup, progress, event.jid)
+    bound = established(setup, progress, event.jid)
     payload = f"<bind xmlns='{BIND}'><jid>{escape_text(event.jid.full)}</jid></bind>".encode()
     result = setup.framing.stanza(build_iq_result(request, payload))
     return Step(bound, (Send(result), Established(event.jid)))
@@ -81,13 +81,13 @@ def begin_session(setup: Setup, progress: Progress, event: Bound) -> Step:
 def refuse_bind(setup: Setup, progress: Progress, event: BindRefused) -> Step:
     """Tell the client that it cannot have the resource; it may ask for another."""
     refused = progress._replace(state=State.WAIT_FOR_BIND, bind_request=None)
-    return _answer_error(setup, refused, _pending_bind(progress), event.error)
+    return answer_error(setup, refused, _pending_bind(progress), event.error)
 
 
 def request_resumption(setup: Setup, progress: Progress, event: ElementReceived) -> Step:
     """Ask for the earlier session that the client wants to go on with."""
     assert progress.account is not None, "the state of binding follows authentication"
-    counted = _count_request(progress)
+    counted = count_request(progress)
     try:
         request = parse_nonza(event)
     except StanzaError as error:
@@ -99,7 +99,7 @@ def request_resumption(setup: Setup, progress: Progress, event: ElementReceived)
 
 def resume_session(setup: Setup, progress: Progress, event: Resumed) -> Step:
     """Hand the stream over to the earlier session, which alone knows what the client is to be told."""
-    return Step(_established(setup, progress, event.jid), (Established(event.jid),))
+    return Step(established(setup, progress, event.jid), (Established(event.jid),))
 
 
 def refuse_resumption(setup: Setup, progress: Progress, event: ResumeRefused) -> Step:
@@ -110,7 +110,7 @@ def refuse_resumption(setup: Setup, progress: Progress, event: ResumeRefused) ->
 
 def refuse_management(setup: Setup, progress: Progress, _event: ElementReceived) -> Step:
     """Refuse stream management where it has no place; the stream goes on (XEP-0198 §3, §6)."""
-    return _refuse_management(setup, _count_request(progress), StanzaCondition.UNEXPECTED_REQUEST)
+    return _refuse_management(setup, count_request(progress), StanzaCondition.UNEXPECTED_REQUEST)
 
 
 def refuse_stanza(_setup: Setup, _progress: Progress, _event: StanzaReceived | StanzaRefused) -> Step:
@@ -135,19 +135,19 @@ def _requested_jid(setup: Setup, progress: Progress, request: Stanza) -> JID:
         raise StanzaError(StanzaCondition.BAD_REQUEST, str(error)) from error
 
 
-def _established(setup: Setup, progress: Progress, jid: JID) -> Progress:
+def established(setup: Setup, progress: Progress, jid: JID) -> Progress:
     """Return the end of the negotiation.
 
     Raises:
         LocalProtocolError: If this stream cannot be that session's: a fault of the connection.
     """
-    established = progress._replace(
+    ended = progress._replace(
         state=State.SESSION_ESTABLISHED, bits=progress.bits | SessionBits.BOUND, bind_request=None
     )
-    outstanding = outstanding_features(setup.features, established.bits)
+    outstanding = outstanding_features(setup.features, ended.bits)
     if outstanding or jid.bare_jid != progress.account:
         raise LocalProtocolError(f"cannot begin a session of {jid}, outstanding: {outstanding}")
-    return established
+    return ended
 
 
 def _pending_bind(progress: Progress) -> Stanza:
@@ -155,13 +155,25 @@ def _pending_bind(progress: Progress) -> Stanza:
     return progress.bind_request
 
 
-def _count_request(progress: Progress) -> Progress:
+def before_login(progress: Progress) -> State:
+    """Return where a stream stands that nobody has logged in on."""
+    is_old = SessionBits.UNVERSIONED in progress.bits
+    return State.WAIT_FOR_AUTH if is_old else State.WAIT_FOR_FEATURE_REQUEST
+
+
+def count_request(progress: Progress) -> Progress:
+    """Count one of the few requests that a stream may make before it has a session.
+
+    Raises:
+        RemoteProtocolError: It has made all of them.
+    """
     if progress.requests >= REQUESTS_MAX:
         raise RemoteProtocolError(StreamCondition.POLICY_VIOLATION, "too many requests before a session")
     return progress._replace(requests=progress.requests + 1)
 
 
-def _answer_error(setup: Setup, progress: Progress, request: Stanza, error: StanzaError) -> Step:
+def answer_error(setup: Setup, progress: Progress, request: Stanza, error: StanzaError) -> Step:
+    """Answer a request by an error."""
     return Step(progress, (Send(setup.framing.stanza(build_error(request, error))),))
 
 

@@ -8,7 +8,7 @@ from typing import Final
 
 from protocols.conditions import StreamCondition
 from protocols.errors import RemoteProtocolError
-from protocols.namespaces import TLS
+from protocols.namespaces import AUTH, STANZAS, TLS
 from protocols.negotiation_values import (
     CloseStream,
     Progress,
@@ -36,20 +36,28 @@ _VERSION: Final = re.compile(r"[0-9]{1,9}\.[0-9]{1,9}")
 
 _PROCEED: Final = f"<proceed xmlns='{TLS}'/>".encode()
 _TLS_FAILURE: Final = f"<failure xmlns='{TLS}'/>".encode()
+# What Jabber 1.4 said; XEP-0086 has the code's condition.
+_TIMEOUT: Final = (
+    f"<iq type='error'><query xmlns='{AUTH}'/><error code='408' type='wait'>"
+    f"<remote-server-timeout xmlns='{STANZAS}'/></error></iq>"
+).encode()
 _COMPRESSION_FAILURE: Final = f"<failure xmlns='{COMPRESSION}'><unsupported-method/></failure>".encode()
 
 
 def open_stream(setup: Setup, progress: Progress, event: StreamOpened) -> Step:
     """Answer the client's header with ours and with what can be negotiated next."""
-    header = event.header
+    header, stream_id = event.header, setup.new_stream_id()
     if header.version is None:
-        return _refuse_old_client(setup, progress)
+        return _open_old_stream(setup, progress, header, stream_id)
     _check_header(setup, progress, header)
     features = offered_features(setup.features, progress.bits)
-    data = _header(setup, header) + setup.framing.features([feature.advertisement for feature in features])
+    data = _header(setup, stream_id, header) + setup.framing.features(
+        [feature.advertisement for feature in features]
+    )
     authenticated = SessionBits.AUTHENTICATED in progress.bits
     following = State.WAIT_FOR_BIND if authenticated else State.WAIT_FOR_FEATURE_REQUEST
-    return Step(progress._replace(state=following, header_sent=True), (Send(data),))
+    opened = progress._replace(state=following, header_sent=True, stream_id=stream_id)
+    return Step(opened, (Send(data),))
 
 
 def refuse_header(_setup: Setup, _progress: Progress, _event: StreamOpened) -> Step:
@@ -70,14 +78,20 @@ def report_fault(_setup: Setup, _progress: Progress, event: StreamFailed) -> Ste
 
 def end_stream(setup: Setup, progress: Progress, event: StreamEnded) -> Step:
     """End the stream for the connection's reasons."""
-    return fail_stream(setup, progress, RemoteProtocolError(event.condition, event.text), event.detail)
+    end = fail_stream(setup, progress, RemoteProtocolError(event.condition, event.text), event.detail)
+    is_old = SessionBits.UNVERSIONED in progress.bits
+    if is_old and event.condition is StreamCondition.CONNECTION_TIMEOUT:
+        return Step(end.progress, (Send(setup.framing.nonza(_TIMEOUT)), *end.actions))
+    return end
 
 
 def fail_stream(setup: Setup, progress: Progress, error: RemoteProtocolError, detail: bytes = b"") -> Step:
     """Send a stream error and close; a header must come first even then (RFC 6120 §4.9.1.2)."""
-    opening = b"" if progress.header_sent else _header(setup, None)
+    opening = b"" if progress.header_sent else _header(setup, setup.new_stream_id(), None)
     data = opening + setup.framing.error(error.condition, error.text, detail) + setup.framing.close()
-    closed = progress._replace(state=State.CLOSED, attempt=None, bind_request=None, header_sent=True)
+    closed = progress._replace(
+        state=State.CLOSED, attempt=None, old_attempt=None, bind_request=None, header_sent=True
+    )
     return Step(closed, (Send(data), CloseStream()))
 
 
@@ -91,7 +105,7 @@ def start_tls(setup: Setup, progress: Progress, event: ElementReceived) -> Step:
 
 def refuse_tls(setup: Setup, progress: Progress, _event: ElementReceived) -> Step:
     """Answer that TLS cannot be had now, and close, as RFC 6120 §5.4.2.2 says."""
-    opening = b"" if progress.header_sent else _header(setup, None)
+    opening = b"" if progress.header_sent else _header(setup, setup.new_stream_id(), None)
     data = opening + setup.framing.nonza(_TLS_FAILURE) + setup.framing.close()
     return Step(progress._replace(state=State.CLOSED, attempt=None), (Send(data), CloseStream()))
 
@@ -117,12 +131,26 @@ def refuse_element(_setup: Setup, _progress: Progress, event: ElementReceived) -
     raise RemoteProtocolError(StreamCondition.UNSUPPORTED_STANZA_TYPE, f"unexpected <{event.name}/>")
 
 
-def _refuse_old_client(setup: Setup, progress: Progress) -> Step:
-    """Tell a client older than RFC 3920 so, after a header like its own: no version, no features."""
-    opening = setup.framing.open(stream_id=setup.new_stream_id(), sender=setup.host, to=None, version=None)
-    error = RemoteProtocolError(StreamCondition.UNSUPPORTED_VERSION, "XMPP 1.0 is needed")
-    step = fail_stream(setup, progress._replace(header_sent=True), error)
-    return Step(step.progress, (Send(opening), *step.actions))
+def _open_old_stream(setup: Setup, progress: Progress, header: StreamHeader, stream_id: str) -> Step:
+    """Answer a client older than RFC 3920 by a header like its own: no version, no features.
+
+    It knows one way to log in (XEP-0078), and no STARTTLS: where it can have no session it is told so.
+    """
+    opening = Send(setup.framing.open(stream_id=stream_id, sender=setup.host, to=None, version=None))
+    opened = progress._replace(
+        state=State.WAIT_FOR_AUTH,
+        bits=progress.bits | SessionBits.UNVERSIONED,
+        header_sent=True,
+        stream_id=stream_id,
+    )
+    try:
+        if not is_offered("iq-auth", setup.features, progress.bits):
+            raise RemoteProtocolError(StreamCondition.UNSUPPORTED_VERSION, "XMPP 1.0 is needed")
+        _check_addresses(setup, progress, header)
+    except RemoteProtocolError as error:
+        end = fail_stream(setup, opened, error)
+        return Step(end.progress, (opening, *end.actions))
+    return Step(opened, (opening,))
 
 
 def _check_header(setup: Setup, progress: Progress, header: StreamHeader) -> None:
@@ -134,6 +162,10 @@ def _check_header(setup: Setup, progress: Progress, header: StreamHeader) -> Non
     version = header.version or ""
     if not _VERSION.fullmatch(version) or int(version.split(".")[0]) < 1:
         raise RemoteProtocolError(StreamCondition.UNSUPPORTED_VERSION, "XMPP 1.0 is needed")
+    _check_addresses(setup, progress, header)
+
+
+def _check_addresses(setup: Setup, progress: Progress, header: StreamHeader) -> None:
     if header.to is None:
         raise RemoteProtocolError(StreamCondition.IMPROPER_ADDRESSING, "the header has no 'to'")
     if header.to.full != setup.host:
@@ -143,7 +175,7 @@ def _check_header(setup: Setup, progress: Progress, header: StreamHeader) -> Non
         raise RemoteProtocolError(StreamCondition.INVALID_FROM, "'from' is not who logged in")
 
 
-def _header(setup: Setup, header: StreamHeader | None) -> bytes:
+def _header(setup: Setup, stream_id: str, header: StreamHeader | None) -> bytes:
     """Return our header; it is addressed to whom the client says it is (RFC 6120 §4.7.2)."""
     to = None if header is None or header.sender is None else header.sender.bare
-    return setup.framing.open(stream_id=setup.new_stream_id(), sender=setup.host, to=to, version="1.0")
+    return setup.framing.open(stream_id=stream_id, sender=setup.host, to=to, version="1.0")

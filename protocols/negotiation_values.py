@@ -31,6 +31,10 @@ class State(Enum):
     WAIT_FOR_CREDENTIALS = "wait_for_credentials"
     WAIT_FOR_PASSWORD_CHECK = "wait_for_password_check"  # noqa: S105 - a state, not a password
     WAIT_FOR_REGISTRATION = "wait_for_registration"
+    WAIT_FOR_AUTH = "wait_for_auth"  # where a stream without version is in place of FEATURE_REQUEST
+    WAIT_FOR_AUTH_KEYS = "wait_for_auth_keys"
+    WAIT_FOR_AUTH_CHECK = "wait_for_auth_check"
+    WAIT_FOR_AUTH_RESOURCE = "wait_for_auth_resource"
     WAIT_FOR_BIND = "wait_for_bind"
     WAIT_FOR_RESOURCE = "wait_for_resource"
     WAIT_FOR_RESUMPTION = "wait_for_resumption"
@@ -45,6 +49,9 @@ WAITING_STATES = frozenset(
         State.WAIT_FOR_CREDENTIALS,
         State.WAIT_FOR_PASSWORD_CHECK,
         State.WAIT_FOR_REGISTRATION,
+        State.WAIT_FOR_AUTH_KEYS,
+        State.WAIT_FOR_AUTH_CHECK,
+        State.WAIT_FOR_AUTH_RESOURCE,
         State.WAIT_FOR_RESOURCE,
         State.WAIT_FOR_RESUMPTION,
     }
@@ -228,6 +235,14 @@ class RestartStream:
 
 @final
 @dataclass(frozen=True, slots=True)
+class Admit:
+    """The stream goes on, as this account's; limits for accounts hold from here."""
+
+    account: JID
+
+
+@final
+@dataclass(frozen=True, slots=True)
 class RequestRegistration:
     """Answer this request to register (XEP-0077) by `RegistrationAnswered`."""
 
@@ -282,6 +297,7 @@ Action = (
     | VerifyPassword
     | LoginFailed
     | RestartStream
+    | Admit
     | RequestRegistration
     | BindResource
     | ResumeSession
@@ -314,15 +330,28 @@ class Attempt(NamedTuple):
     account: JID | None = None  # once the client has named it
 
 
+@final
+@dataclass(frozen=True, slots=True)
+class OldAttempt:
+    """One request of XEP-0078; the account is None where the request names nobody who could exist."""
+
+    request: Stanza = field(repr=False)  # its password is in it
+    account: JID | None = None
+    resource: str = ""
+
+
 class Progress(NamedTuple):
     """All that is known of one stream. Handlers return a new one."""
 
     state: State
     bits: SessionBits
     header_sent: bool = False
+    stream_id: str = ""  # ours, of the stream that is open
     logins_failed: int = 0
+    sasl_failed: bool = False  # by SASL; then the old log-in is closed to it (XEP-0078 §3.1)
     requests: int = 0
     attempt: Attempt | None = None
+    old_attempt: OldAttempt | None = None
     account: JID | None = None  # whose stream it is, since authentication
     bind_request: Stanza | None = None  # while the resource is being claimed
 

@@ -10,6 +10,7 @@ from enum import Flag, auto
 from typing import Final, NamedTuple
 
 from protocols.namespaces import (
+    AUTH_FEATURE,
     BIND,
     PRE_APPROVAL,
     REGISTER_FEATURE,
@@ -30,6 +31,8 @@ class SessionBits(Flag):
     STARTTLS_POSSIBLE = auto()  # a TCP stream that began in clear, and there is a certificate
     REGISTRATION_OPEN = auto()  # strangers may create accounts
     LOGIN_ALLOWED = auto()  # by the operator's leave from the start, else once TLS is in force
+    OLD_LOGIN_ALLOWED = auto()  # by jabber:iq:auth, also of clients older than XMPP 1.0 (XEP-0078)
+    UNVERSIONED = auto()  # the client is one of those
     SECURE = auto()  # TLS is in force
     AUTHENTICATED = auto()
     BOUND = auto()
@@ -91,6 +94,13 @@ LOGIN: Final = StreamFeature(
     forbids=SessionBits.AUTHENTICATED,
     required=True,
     advertisement=_advertise_mechanisms(),
+)
+OLD_LOGIN: Final = StreamFeature(
+    name="iq-auth",
+    needs=SessionBits.LOGIN_ALLOWED | SessionBits.OLD_LOGIN_ALLOWED,
+    forbids=SessionBits.AUTHENTICATED,
+    required=False,
+    advertisement=f"<auth xmlns='{AUTH_FEATURE}'/>".encode(),
 )
 REGISTRATION: Final = StreamFeature(
     name="register",
@@ -157,6 +167,7 @@ CLIENT_FEATURES: Final = (
     STARTTLS_REQUIRED,
     STARTTLS_OPTIONAL,
     LOGIN,
+    OLD_LOGIN,
     REGISTRATION,
     RESOURCE_BINDING,
     SESSION_REQUEST,

@@ -16,6 +16,7 @@ from protocols.conditions import StanzaCondition
 from protocols.errors import JIDMalformed, StanzaError
 from protocols.jid import JID, jid_from_parts
 from protocols.namespaces import DATA_FORMS, REGISTER
+from protocols.sasl.kept_password import kinds_of
 from protocols.sasl.keys import PasswordUnusable
 from protocols.stanza import PayloadName
 from protocols.xml_text import escape_text
@@ -90,7 +91,7 @@ async def manage_account(context: AccountContext, request: Request) -> Sequence[
     if not _is_name_of(context.jid, fields["username"]):
         raise StanzaError(StanzaCondition.FORBIDDEN, "that account is not yours")
     try:
-        keys = await context.use(Accounts).derive(fields["password"])
+        keys = await context.use(Accounts).derive(fields["password"], kinds_of(context.user.credentials))
     except PasswordUnusable as error:
         raise StanzaError(StanzaCondition.NOT_ACCEPTABLE, str(error)) from error
     return (SaveUser(replace(context.user, credentials=keys)), Answer())

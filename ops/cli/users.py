@@ -45,14 +45,28 @@ _password_option = click.option(
 @user.command()
 @click.argument("jid")
 @_password_option
+@click.option(
+    "--keep-password",
+    is_flag=True,
+    help="Keeps the password as it is, for clients of old that log in by digest: whoever can read the "
+    "database can read it.",
+)
 @configuration_options
 @json_option
 def add(
-    jid: str, password: str | None, config: Path | None, overrides: tuple[str, ...], as_json: bool
+    jid: str,
+    password: str | None,
+    keep_password: bool,
+    config: Path | None,
+    overrides: tuple[str, ...],
+    as_json: bool,
 ) -> None:
     """Makes the account JID, for example juliet@chat.example."""
+    arguments: dict[str, object] = {"password": _asked(password)}
+    if keep_password:
+        arguments["keep_password"] = True
     chosen = settings(config, overrides)
-    _change(Command.USER_ADD, jid, "added", chosen=chosen, as_json=as_json, password=_asked(password))
+    _change(Command.USER_ADD, jid, "added", chosen=chosen, as_json=as_json, **arguments)
 
 
 @user.command()
@@ -92,7 +106,7 @@ def list_users(config: Path | None, overrides: tuple[str, ...], as_json: bool) -
 
 
 def _change(
-    command: Command, jid: str, done: str, *, chosen: Settings, as_json: bool, **arguments: str
+    command: Command, jid: str, done: str, *, chosen: Settings, as_json: bool, **arguments: object
 ) -> None:
     try:
         name = account_name(jid, chosen.domain)

@@ -169,6 +169,8 @@ class WireConnection(Connection):
 
     def restart_stream(self) -> None:
         self._on_wire.stream.restart()
+
+    def admit(self) -> None:
         self._on_wire.stream.authenticated()
 
     def finish_writing(self) -> None:

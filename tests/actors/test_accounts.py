@@ -5,8 +5,10 @@ import trio
 from trio.testing import MockClock
 
 from actors.accounts import Accounts, TooManyRegistrationsError
+from actors.settings import RegistrationSettings, Settings
 from protocols.jid import parse_jid
-from protocols.sasl.keys import PasswordUnusable, verify_plain
+from protocols.sasl.kept_password import KEPT_PASSWORD
+from protocols.sasl.keys import PasswordUnusable, find_keys, verify_plain
 from store.errors import StoreUnavailable
 from store.memory.faults import Fault
 from tests.actors.house import House
@@ -38,6 +40,26 @@ async def test_set_password_replaces_the_keys_and_nothing_else() -> None:
         assert not can_log_in(house, "romeo@localhost", PASSWORD)
         assert not await accounts.set_password(TYBALT, "new")
         assert house.store.user("tybalt@localhost") is None
+
+
+@pytest.mark.parametrize("keeps_password", [True, False])
+async def test_password_is_kept_where_asked_and_when_changed(*, keeps_password: bool) -> None:
+    async with House().open() as house:
+        accounts = house.server.accounts
+        await accounts.create(TYBALT, "one", keeps_password=keeps_password)
+        for password in ("one", "two"):
+            keys = find_keys(house.account("tybalt@localhost").credentials, (KEPT_PASSWORD,))
+            assert (keys is not None and keys.stored_key == password.encode()) == keeps_password
+            await accounts.set_password(TYBALT, "two")
+
+
+@pytest.mark.parametrize("keeps_password", [True, False])
+async def test_register_keeps_the_password_where_the_setting_says_so(*, keeps_password: bool) -> None:
+    settings = Settings(registration=RegistrationSettings(open=True, keep_password=keeps_password))
+    async with House(settings=settings).open() as house:
+        await house.server.accounts.register(TYBALT, "one", "192.0.2.1")
+        keys = find_keys(house.account("tybalt@localhost").credentials, (KEPT_PASSWORD,))
+        assert (keys is not None) == keeps_password
 
 
 async def test_delete_ends_the_sessions() -> None:

@@ -6,7 +6,8 @@ import pytest
 
 from ops.accounts import Accounts, account_name
 from ops.control_protocol import USERS_PER_ANSWER_MAX, Command, Refusal, Request
-from protocols.sasl.keys import verify_plain
+from protocols.sasl.kept_password import KEPT_PASSWORD
+from protocols.sasl.keys import find_keys, verify_plain
 from store.errors import StoreUnavailable
 from store.memory.driver import MemoryStore
 from store.memory.faults import Fault
@@ -69,6 +70,16 @@ def test_passwd_changes_the_password_and_nothing_else(accounts: Accounts) -> Non
     assert _password_is(accounts, "new")
     user = accounts.existing(JULIET)
     assert (user.rev, user.created_ms, user.roster) == (8, 5, roster)
+
+
+@pytest.mark.parametrize("is_kept", [True, False])
+def test_password_is_kept_where_asked_and_when_changed(accounts: Accounts, *, is_kept: bool) -> None:
+    arguments = {"jid": JULIET, "password": "old", "keep_password": is_kept}
+    accounts.answer(Request(Command.USER_ADD, arguments))
+    for password in ("old", "new"):
+        kept = find_keys(accounts.existing(JULIET).credentials, (KEPT_PASSWORD,))
+        assert (kept is not None and kept.stored_key == password.encode()) == is_kept
+        accounts.answer(Request(Command.USER_PASSWD, {"jid": JULIET, "password": "new"}))
 
 
 def test_delete_account_is_gone(accounts: Accounts) -> None:

@@ -12,6 +12,7 @@ from protocols.namespaces import CLIENT, XML
 from protocols.negotiation import Negotiation
 from protocols.negotiation_values import (
     Action,
+    Admit,
     BindResource,
     Bound,
     CloseStream,
@@ -59,6 +60,10 @@ BIND_BALCONY = (
 RESUME = "<resume xmlns='urn:xmpp:sm:3' previd='some-long-sm-id' h='7'/>"
 ENABLE = "<enable xmlns='urn:xmpp:sm:3' resume='true'/>"
 REGISTER = "<iq type='get' id='r1'><query xmlns='jabber:iq:register'/></iq>"
+OLD_LOGIN = (
+    "<iq type='set' id='a1'><query xmlns='jabber:iq:auth'><username>juliet</username>"
+    f"<password>{PASSWORD}</password><resource>balcony</resource></query></iq>"
+)
 MESSAGE = "<message to='romeo@example.net'><body>hi</body></message>"
 
 
@@ -152,10 +157,10 @@ def others(actions: Iterable[Action]) -> list[Action]:
     return [action for action in actions if not isinstance(action, Send)]
 
 
-def opened(bits: SessionBits = CLEAR_ALLOWED) -> Negotiation:
-    """Return a negotiation whose first stream is open."""
+def opened(bits: SessionBits = CLEAR_ALLOWED, opening: StreamOpened | None = None) -> Negotiation:
+    """Return a negotiation whose first stream is open, by a header as usual or another."""
     negotiation = Negotiation(make_setup(bits))
-    negotiation.receive(header())
+    negotiation.receive(opening or header())
     return negotiation
 
 
@@ -192,7 +197,8 @@ class FakeConnection:
         events = self._events(text)
         while events:
             for event in events:
-                written += self._report(event)
+                if self.session is None:  # what follows is the session's
+                    written += self._report(event)
             is_held = isinstance(self.stream, XMLStream) and self.stream.is_held
             events = self._events("") if is_held else []
         return written.decode()
@@ -226,6 +232,8 @@ class FakeConnection:
                 return PasswordVerified() if is_right else PasswordRefused()
             case RestartStream():
                 self.stream.restart()
+                self.stream.authenticated()
+            case Admit():
                 self.stream.authenticated()
             case BindResource():
                 return Bound(action.jid)

@@ -49,6 +49,7 @@ from tests.protocols.negotiation_support import (
     JULIET,
     KEYS,
     MESSAGE,
+    OLD_LOGIN,
     PASSWORD,
     REGISTER,
     RESUME,
@@ -67,7 +68,7 @@ from tests.protocols.negotiation_support import (
     sent,
 )
 
-BITS = CLEAR_ALLOWED | SessionBits.REGISTRATION_OPEN
+BITS = CLEAR_ALLOWED | SessionBits.REGISTRATION_OPEN | SessionBits.OLD_LOGIN_ALLOWED
 BALCONY = JULIET.with_resource("balcony")
 PLAIN = auth("PLAIN", f"\0juliet\0{PASSWORD}".encode())
 
@@ -86,6 +87,7 @@ SAMPLES: dict[Kind, Input] = {
     Kind.OTHER_MANAGEMENT: received(ENABLE),
     Kind.OTHER_ELEMENT: received("<active xmlns='urn:xmpp:csi:0'/>"),
     Kind.REGISTER_REQUEST: received(REGISTER),
+    Kind.AUTH_REQUEST: received(OLD_LOGIN),
     Kind.BIND_REQUEST: received(BIND),
     Kind.OTHER_STANZA: received(MESSAGE),
     Kind.TLS_ESTABLISHED: TlsEstablished(),
@@ -115,6 +117,8 @@ def reached(state: State) -> Negotiation:
             | State.SESSION_ESTABLISHED
         ):
             negotiation = authenticated(BITS)
+        case State.WAIT_FOR_AUTH:
+            return opened(BITS, header(version=None))
         case _:
             negotiation = opened(BITS)
     drive(negotiation, *WAY_FROM_OPEN_STREAM.get(state, ()))
@@ -127,6 +131,9 @@ WAY_FROM_OPEN_STREAM: dict[State, tuple[Input, ...]] = {
     State.WAIT_FOR_CREDENTIALS: (PLAIN,),
     State.WAIT_FOR_PASSWORD_CHECK: (PLAIN, CredentialsFound(KEYS)),
     State.WAIT_FOR_REGISTRATION: (received(REGISTER),),
+    State.WAIT_FOR_AUTH_KEYS: (received(OLD_LOGIN),),
+    State.WAIT_FOR_AUTH_CHECK: (received(OLD_LOGIN), CredentialsFound(KEYS)),
+    State.WAIT_FOR_AUTH_RESOURCE: (received(OLD_LOGIN), CredentialsFound(KEYS), PasswordVerified()),
     State.WAIT_FOR_RESOURCE: (received(BIND),),
     State.WAIT_FOR_RESUMPTION: (received(RESUME),),
     State.SESSION_ESTABLISHED: (received(BIND), Bound(BALCONY)),
@@ -139,9 +146,13 @@ COLUMNS = {
     "feature": State.WAIT_FOR_FEATURE_REQUEST,
     "sasl": State.WAIT_FOR_SASL_RESPONSE,
     "bind": State.WAIT_FOR_BIND,
+    "auth": State.WAIT_FOR_AUTH,
     "tls": State.WAIT_FOR_TLS,
     "creds": State.WAIT_FOR_CREDENTIALS,
     "passwd": State.WAIT_FOR_PASSWORD_CHECK,
+    "akeys": State.WAIT_FOR_AUTH_KEYS,
+    "acheck": State.WAIT_FOR_AUTH_CHECK,
+    "ares": State.WAIT_FOR_AUTH_RESOURCE,
     "regist": State.WAIT_FOR_REGISTRATION,
     "resrc": State.WAIT_FOR_RESOURCE,
     "resume": State.WAIT_FOR_RESUMPTION,
@@ -153,33 +164,34 @@ COLUMNS = {
 # error (and closed), a SASL failure, a TLS failure, or the next state and a failure of stream management.
 # "!": cannot happen, our own fault. "-": ignored.
 MATRIX = """
-state                   stream               feature              sasl                 bind                 tls    creds       passwd           regist  resrc resume           est closed
-STREAM_OPENED           feature              E:bad-format         E:bad-format         E:bad-format         !      !           !                !       !     !                !   -
-STREAM_CLOSED           closed               closed               closed               closed               !      !           !                !       !     !                !   -
-STREAM_FAILED           E:not-well-formed    E:not-well-formed    E:not-well-formed    E:not-well-formed    !      !           !                !       !     !                !   -
-STARTTLS                T:failure            tls                  T:failure            T:failure            !      !           !                !       !     !                !   -
-AUTH                    E:unsupported        creds                S:malformed          E:policy             !      !           !                !       !     !                !   -
-RESPONSE                E:unsupported        S:malformed          S:malformed          E:unsupported        !      !           !                !       !     !                !   -
-ABORT                   E:unsupported        S:aborted            S:aborted            E:unsupported        !      !           !                !       !     !                !   -
-COMPRESS                E:unsupported        feature              E:unsupported        E:unsupported        !      !           !                !       !     !                !   -
-RESUME                  E:unsupported        M:feature:unexpected M:sasl:unexpected    resume               !      !           !                !       !     !                !   -
-OTHER_MANAGEMENT        E:unsupported        M:feature:unexpected M:sasl:unexpected    M:bind:unexpected    !      !           !                !       !     !                !   -
-OTHER_ELEMENT           E:unsupported        E:unsupported        E:unsupported        E:unsupported        !      !           !                !       !     !                !   -
-REGISTER_REQUEST        E:not-authorized     regist               E:not-authorized     E:not-authorized     !      !           !                !       !     !                !   -
-BIND_REQUEST            E:not-authorized     E:not-authorized     E:not-authorized     resrc                !      !           !                !       !     !                !   -
-OTHER_STANZA            E:not-authorized     E:not-authorized     E:not-authorized     E:not-authorized     !      !           !                !       !     !                !   -
-TLS_ESTABLISHED         !                    !                    !                    !                    stream !           !                !       !     !                !   -
-CREDENTIALS_FOUND       !                    !                    !                    !                    !      passwd      !                !       !     !                !   -
-CREDENTIALS_MISSING     !                    !                    !                    !                    !      passwd      !                !       !     !                !   -
-CREDENTIALS_UNAVAILABLE !                    !                    !                    !                    !      S:temporary !                !       !     !                !   -
-PASSWORD_VERIFIED       !                    !                    !                    !                    !      !           stream           !       !     !                !   -
-PASSWORD_REFUSED        !                    !                    !                    !                    !      !           S:not-authorized !       !     !                !   -
-REGISTRATION_ANSWERED   !                    !                    !                    !                    !      !           !                feature !     !                !   -
-BOUND                   !                    !                    !                    !                    !      !           !                !       est   !                !   -
-BIND_REFUSED            !                    !                    !                    !                    !      !           !                !       bind  !                !   -
-RESUMED                 !                    !                    !                    !                    !      !           !                !       !     est              !   -
-RESUME_REFUSED          !                    !                    !                    !                    !      !           !                !       !     M:bind:not-found !   -
-STREAM_ENDED            E:connection-timeout E:connection-timeout E:connection-timeout E:connection-timeout closed E:connection-timeout E:connection-timeout E:connection-timeout E:connection-timeout E:connection-timeout !   -
+state                   stream               feature              sasl                 bind                 auth                 tls    creds                passwd               akeys                acheck               ares                 regist               resrc                resume               est closed
+STREAM_OPENED           feature              E:bad-format         E:bad-format         E:bad-format         E:bad-format         !      !                    !                    !                    !                    !                    !                    !                    !                    !   -
+STREAM_CLOSED           closed               closed               closed               closed               closed               !      !                    !                    !                    !                    !                    !                    !                    !                    !   -
+STREAM_FAILED           E:not-well-formed    E:not-well-formed    E:not-well-formed    E:not-well-formed    E:not-well-formed    !      !                    !                    !                    !                    !                    !                    !                    !                    !   -
+STARTTLS                T:failure            tls                  T:failure            T:failure            T:failure            !      !                    !                    !                    !                    !                    !                    !                    !                    !   -
+AUTH                    E:unsupported        creds                S:malformed          E:policy             E:unsupported        !      !                    !                    !                    !                    !                    !                    !                    !                    !   -
+RESPONSE                E:unsupported        S:malformed          S:malformed          E:unsupported        E:unsupported        !      !                    !                    !                    !                    !                    !                    !                    !                    !   -
+ABORT                   E:unsupported        S:aborted            S:aborted            E:unsupported        E:unsupported        !      !                    !                    !                    !                    !                    !                    !                    !                    !   -
+COMPRESS                E:unsupported        feature              E:unsupported        E:unsupported        E:unsupported        !      !                    !                    !                    !                    !                    !                    !                    !                    !   -
+RESUME                  E:unsupported        M:feature:unexpected M:sasl:unexpected    resume               E:unsupported        !      !                    !                    !                    !                    !                    !                    !                    !                    !   -
+OTHER_MANAGEMENT        E:unsupported        M:feature:unexpected M:sasl:unexpected    M:bind:unexpected    E:unsupported        !      !                    !                    !                    !                    !                    !                    !                    !                    !   -
+OTHER_ELEMENT           E:unsupported        E:unsupported        E:unsupported        E:unsupported        E:unsupported        !      !                    !                    !                    !                    !                    !                    !                    !                    !   -
+REGISTER_REQUEST        E:not-authorized     regist               E:not-authorized     E:not-authorized     regist               !      !                    !                    !                    !                    !                    !                    !                    !                    !   -
+AUTH_REQUEST            E:not-authorized     akeys                E:not-authorized     E:not-authorized     akeys                !      !                    !                    !                    !                    !                    !                    !                    !                    !   -
+BIND_REQUEST            E:not-authorized     E:not-authorized     E:not-authorized     resrc                E:not-authorized     !      !                    !                    !                    !                    !                    !                    !                    !                    !   -
+OTHER_STANZA            E:not-authorized     E:not-authorized     E:not-authorized     E:not-authorized     E:not-authorized     !      !                    !                    !                    !                    !                    !                    !                    !                    !   -
+TLS_ESTABLISHED         !                    !                    !                    !                    !                    stream !                    !                    !                    !                    !                    !                    !                    !                    !   -
+CREDENTIALS_FOUND       !                    !                    !                    !                    !                    !      passwd               !                    acheck               !                    !                    !                    !                    !                    !   -
+CREDENTIALS_MISSING     !                    !                    !                    !                    !                    !      passwd               !                    acheck               !                    !                    !                    !                    !                    !   -
+CREDENTIALS_UNAVAILABLE !                    !                    !                    !                    !                    !      S:temporary          !                    feature              !                    !                    !                    !                    !                    !   -
+PASSWORD_VERIFIED       !                    !                    !                    !                    !                    !      !                    stream               !                    ares                 !                    !                    !                    !                    !   -
+PASSWORD_REFUSED        !                    !                    !                    !                    !                    !      !                    S:not-authorized     !                    feature              !                    !                    !                    !                    !   -
+REGISTRATION_ANSWERED   !                    !                    !                    !                    !                    !      !                    !                    !                    !                    !                    feature              !                    !                    !   -
+BOUND                   !                    !                    !                    !                    !                    !      !                    !                    !                    !                    est                  !                    est                  !                    !   -
+BIND_REFUSED            !                    !                    !                    !                    !                    !      !                    !                    !                    !                    feature              !                    bind                 !                    !   -
+RESUMED                 !                    !                    !                    !                    !                    !      !                    !                    !                    !                    !                    !                    !                    est                  !   -
+RESUME_REFUSED          !                    !                    !                    !                    !                    !      !                    !                    !                    !                    !                    !                    !                    M:bind:not-found     !   -
+STREAM_ENDED            E:connection-timeout E:connection-timeout E:connection-timeout E:connection-timeout E:connection-timeout closed E:connection-timeout E:connection-timeout E:connection-timeout E:connection-timeout E:connection-timeout E:connection-timeout E:connection-timeout E:connection-timeout !   -
 """  # noqa: E501 - a table
 
 CONDITIONS = {

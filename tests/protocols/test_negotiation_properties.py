@@ -8,6 +8,7 @@ from protocols.errors import LocalProtocolError, StanzaError
 from protocols.negotiation import Negotiation
 from protocols.negotiation_values import (
     Action,
+    Admit,
     BindRefused,
     BindResource,
     Bound,
@@ -42,6 +43,7 @@ from tests.protocols.negotiation_support import (
     JULIET,
     KEYS,
     MESSAGE,
+    OLD_LOGIN,
     PASSWORD,
     REGISTER,
     RESUME,
@@ -77,6 +79,9 @@ SAYINGS: list[Input] = [
     received(RESUME.replace("'7'", "'-7'")),
     received("<r xmlns='urn:xmpp:sm:3'/>"),
     received(REGISTER),
+    received(OLD_LOGIN),
+    received(OLD_LOGIN.replace("'set'", "'get'")),
+    received(OLD_LOGIN.replace("password>", "digest>")),
     received(BIND.replace("'set'", "'get'")),
     received(MESSAGE),
     StreamClosed(),
@@ -107,13 +112,21 @@ TIMEOUT = StreamEnded(StreamCondition.CONNECTION_TIMEOUT)
 EVERYTHING = [*SAYINGS, TIMEOUT, *(answer for answers in ANSWERS.values() for answer in answers)]
 
 all_bits = st.sets(
-    st.sampled_from([SessionBits.STARTTLS_POSSIBLE, SessionBits.REGISTRATION_OPEN, SessionBits.LOGIN_ALLOWED])
+    st.sampled_from(
+        [
+            SessionBits.STARTTLS_POSSIBLE,
+            SessionBits.REGISTRATION_OPEN,
+            SessionBits.LOGIN_ALLOWED,
+            SessionBits.OLD_LOGIN_ALLOWED,
+        ]
+    )
 ).map(lambda bits: SessionBits(sum(bit.value for bit in bits)))
 
 
 # What leads on in each state: runs of nothing but nonsense end soon.
 SENSIBLE: dict[State, list[Input]] = {
-    State.WAIT_FOR_STREAM: [header()],
+    State.WAIT_FOR_STREAM: [header(), header(), header(version=None)],
+    State.WAIT_FOR_AUTH: [received(OLD_LOGIN)],
     State.WAIT_FOR_FEATURE_REQUEST: [PLAIN, received(STARTTLS), auth("SCRAM-SHA-1", b"n,,n=juliet,r=fyko")],
     State.WAIT_FOR_SASL_RESPONSE: [response(b"c=biws,r=fykononce-1,p=AAAA")],
     State.WAIT_FOR_BIND: [received(BIND), received(BIND_BALCONY), received(RESUME)],
@@ -162,8 +175,10 @@ def test_negotiation_driven_as_it_asks_never_fails_and_needs_login_and_binding(
     if state in OVER:
         assert done[-1] in {CloseStream, Established}
     if state is State.SESSION_ESTABLISHED:
-        assert done.index(FetchCredentials) < done.index(VerifyPassword) < done.index(RestartStream)
-        assert done.index(RestartStream) < min(map(done.index, {BindResource, ResumeSession} & set(done)))
+        assert done.index(FetchCredentials) < done.index(VerifyPassword)
+        claimed = min(map(done.index, {BindResource, ResumeSession} & set(done)))
+        assert done.index(VerifyPassword) < claimed
+        assert RestartStream in done[:claimed] or done[-2:] == [Admit, Established]
         assert SessionBits.LOGIN_ALLOWED in bits or StartTls in done
 
 
@@ -176,7 +191,7 @@ def test_negotiation_without_a_verified_password_never_lets_anybody_in(
     state, actions = run(data, bits, {**ANSWERS, VerifyPassword: [PasswordRefused()]})
     assert state is not State.SESSION_ESTABLISHED
     assert b"<success" not in sent(actions)
-    assert not any(isinstance(action, RestartStream) for action in actions)
+    assert not any(isinstance(action, RestartStream | Admit) for action in actions)
 
 
 @settings(max_examples=300)
@@ -197,7 +212,8 @@ def test_negotiation_given_anything_raises_nothing_but_our_own_fault(
         assert before is not State.CLOSED or actions == []
         asked |= {type(action) for action in actions}
     if negotiation.state is State.SESSION_ESTABLISHED:
-        assert {FetchCredentials, RestartStream, Established} <= asked
+        assert {FetchCredentials, Established} <= asked
+        assert asked & {RestartStream, Admit}
         assert asked & {BindResource, ResumeSession}
 
 
@@ -213,6 +229,7 @@ FRAGMENTS = [
     "<auth xmlns='urn:ietf:params:xml:ns:xmpp-sasl' mechanism='SCRAM-SHA-1'>biwsbj1qdWxpZXQscj1meWtv</auth>",
     "<response xmlns='urn:ietf:params:xml:ns:xmpp-sasl'/>",
     BIND,
+    OLD_LOGIN,
     RESUME,
     RESUME.replace("long", "other"),
     ENABLE,

@@ -46,6 +46,7 @@ class Part:
         resource: What it binds when it `connects`.
         way: How it connects.
         is_registered: Whether the account exists when the conversation begins.
+        is_password_kept: Whether it keeps its password as it is.
     """
 
     name: str
@@ -53,6 +54,7 @@ class Part:
     resource: str
     way: Way = Way.TLS
     is_registered: bool = True
+    is_password_kept: bool = False
 
 
 class Verb(Enum):
@@ -225,12 +227,19 @@ def _part(number: int, line: str) -> Part:
     account = found["account"] or name
     options = set(filter(None, (found["options"] or "").split(", ")))
     ways = [way for way in Way if way.value in options]
-    unknown = options - {way.value for way in Way} - {"unregistered"}
+    unknown = options - {way.value for way in Way} - {"unregistered", "password kept"}
     if unknown or len(ways) > 1:
-        known = ", ".join([*(way.value for way in Way), "unregistered"])
+        known = ", ".join([*(way.value for way in Way), "unregistered", "password kept"])
         raise ScriptError(f"line {number}: options are {known}, one way at most")
     way = ways[0] if ways else Way.TLS
-    return Part(name, account, found["resource"] or name, way, "unregistered" not in options)
+    return Part(
+        name,
+        account,
+        found["resource"] or name,
+        way,
+        "unregistered" not in options,
+        "password kept" in options,
+    )
 
 
 def _step(number: int, line: str, block: str, parts: dict[str, Part]) -> Step:

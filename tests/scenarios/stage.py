@@ -196,7 +196,7 @@ class Stage:
     def _account(self, part: Part) -> Account:
         name = f"{part.account}-{self._server.unique()}"
         if part.is_registered:
-            return self._server.account(name)
+            return self._server.account(name, keep_password=part.is_password_kept)
         return Account(f"{name}@{self._server.domain}", f"secret of {name}")
 
     def play(self) -> None:

@@ -175,11 +175,11 @@ class RunningServer:
         """For clients that trust this server's self-signed certificate and no other."""
         return ssl.create_default_context(cafile=self.folder / "server.crt")
 
-    def account(self, name: str | None = None) -> Account:
+    def account(self, name: str | None = None, *, keep_password: bool = False) -> Account:
         """A new account."""
         username = name or f"user-{self.unique()}"
         account = Account(f"{username}@{self.domain}", f"secret of {username}")
-        ask(self.data_dir, Request(Command.USER_ADD, account._asdict()))
+        ask(self.data_dir, Request(Command.USER_ADD, {**account._asdict(), "keep_password": keep_password}))
         return account
 
     def unique(self) -> str:

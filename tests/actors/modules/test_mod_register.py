@@ -5,8 +5,11 @@ from dataclasses import replace
 import pytest
 
 from actors.settings import RegistrationSettings, Settings
+from protocols.jid import parse_jid
+from protocols.sasl.kept_password import KEPT_PASSWORD
+from protocols.sasl.keys import find_keys
 from tests.actors.house import House
-from tests.actors.house_client import Client, said
+from tests.actors.house_client import PASSWORD, Client, said
 
 Q = "<query xmlns='jabber:iq:register'>{fields}</query>"
 OPEN = Settings(registration=RegistrationSettings(open=True))
@@ -202,3 +205,14 @@ async def test_removed_account_can_be_made_again_and_is_another() -> None:
         heard = " ".join(await new.hears())
         assert "for the new one" in heard
         assert "for the old one" not in heard
+
+
+@pytest.mark.parametrize("keeps_password", [True, False])
+async def test_new_password_is_kept_as_the_old_one_was(*, keeps_password: bool) -> None:
+    async with House(settings=OPEN).open() as house:
+        tybalt = parse_jid("tybalt@localhost")
+        await house.server.accounts.create(tybalt, PASSWORD, keeps_password=keeps_password)
+        client = await house.log_in("tybalt@localhost/x")
+        assert 'type="result"' in await client.ask(set_(login("tybalt", "r4pier")))
+        keys = find_keys(house.account("tybalt@localhost").credentials, (KEPT_PASSWORD,))
+        assert (keys is not None and keys.stored_key == b"r4pier") == keeps_password

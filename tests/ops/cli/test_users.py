@@ -67,6 +67,13 @@ def test_add_password_is_read_from_standard_input(tmp_path: Path) -> None:
     assert requests[0].arguments["password"] == "correct horse "
 
 
+def test_add_keeps_the_password_only_if_told_to(tmp_path: Path) -> None:
+    with fake_server(tmp_path, lambda _: None) as requests:
+        _trouper(tmp_path, "add", JULIET, "--password", "x", "--keep-password")
+        _trouper(tmp_path, "add", JULIET, "--password", "x")
+    assert [request.arguments.get("keep_password") for request in requests] == [True, None]
+
+
 def test_add_refusal_is_shown_without_control_characters(tmp_path: Path) -> None:
     def refuse(_request: Request) -> object:
         raise Refusal("there is\x1b[2J one already")

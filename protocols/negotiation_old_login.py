@@ -1,0 +1,210 @@
+"""Negotiation handlers for the log-in before SASL: jabber:iq:auth (XEP-0078).
+
+One request asks which fields are wanted, one brings them and a resource; then the session begins on the
+same stream. Clients older than XMPP 1.0 have no other way; others are told of it by a stream feature.
+"""
+
+from dataclasses import replace
+from typing import Final, NamedTuple
+
+from protocols.conditions import SaslCondition, StanzaCondition, StreamCondition
+from protocols.errors import JIDMalformed, RemoteProtocolError, StanzaError
+from protocols.jid import jid_from_parts
+from protocols.namespaces import AUTH
+from protocols.negotiation_login import ATTEMPTS_MAX
+from protocols.negotiation_session import answer_error, before_login, count_request, established
+from protocols.negotiation_stream import fail_stream
+from protocols.negotiation_values import (
+    Admit,
+    BindRefused,
+    BindResource,
+    Bound,
+    CredentialsFound,
+    CredentialsMissing,
+    CredentialsUnavailable,
+    Established,
+    FetchCredentials,
+    LoginFailed,
+    OldAttempt,
+    PasswordRefused,
+    PasswordVerified,
+    Progress,
+    Send,
+    Setup,
+    State,
+    Step,
+    VerifyPassword,
+)
+from protocols.sasl.kept_password import KEPT_PASSWORD, is_digest_of, kinds_of, seems_kept
+from protocols.sasl.keys import SCRAM_MECHANISMS, decoy_keys, find_keys
+from protocols.stanza import Stanza, build_iq_result
+from protocols.stream_events import StanzaReceived
+from protocols.stream_features import SessionBits, is_offered
+from protocols.xml_text import escape_text
+
+_FIELDS: Final = ("username", "password", "digest", "resource")
+
+
+class _Fields(NamedTuple):
+    """What the request has; empty where it has not."""
+
+    username: str
+    password: str
+    digest: str
+    resource: str
+
+
+def request_old_login(setup: Setup, progress: Progress, event: StanzaReceived) -> Step:
+    """Look up the account of a request for the form, or of the form that is filled in."""
+    request = event.stanza
+    counted = count_request(progress)
+    if progress.sasl_failed:
+        raise RemoteProtocolError(StreamCondition.POLICY_VIOLATION, "SASL was tried, and failed")
+    try:
+        if not is_offered("iq-auth", setup.features, progress.bits):
+            raise StanzaError(StanzaCondition.SERVICE_UNAVAILABLE)
+        attempt = _attempt(setup, request)
+    except StanzaError as error:
+        return answer_error(setup, counted, request, error)
+    asked = counted._replace(old_attempt=attempt)
+    if attempt.account is None:
+        if request.type == "set":
+            return _refuse(setup, asked)
+        return _answer_form(setup, asked, has_digest=True)
+    return Step(asked._replace(state=State.WAIT_FOR_AUTH_KEYS), (FetchCredentials(attempt.account),))
+
+
+def take_old_credentials(setup: Setup, progress: Progress, event: CredentialsFound) -> Step:
+    """Say which fields the account can do with, or check those that it has filled in."""
+    attempt = _current(progress)
+    if attempt.request.type == "get":
+        return _answer_form(setup, progress, has_digest=KEPT_PASSWORD in kinds_of(event.keys))
+    fields = _fields(attempt.request)
+    if fields.password:
+        keys = find_keys(event.keys, SCRAM_MECHANISMS)
+        if keys is None:
+            return take_no_old_credentials(setup, progress, CredentialsMissing())
+        checking = progress._replace(state=State.WAIT_FOR_AUTH_CHECK)
+        return Step(checking, (VerifyPassword(fields.password, keys),))
+    if is_digest_of(fields.digest, progress.stream_id, event.keys):
+        return _claim_resource(progress)
+    return _refuse(setup, progress)
+
+
+def take_no_old_credentials(setup: Setup, progress: Progress, _event: CredentialsMissing) -> Step:
+    """Treat an account that does not exist as any other whose password was wrong (XEP-0078 §3.1)."""
+    attempt = _current(progress)
+    assert attempt.account is not None, "keys are looked up for an account"
+    name = attempt.account.bare
+    if attempt.request.type == "get":
+        return _answer_form(setup, progress, has_digest=seems_kept(name, setup.decoy_secret))
+    password = _fields(attempt.request).password
+    if not password:
+        return _refuse(setup, progress)
+    decoy = decoy_keys(SCRAM_MECHANISMS[0], name, setup.decoy_secret)
+    return Step(progress._replace(state=State.WAIT_FOR_AUTH_CHECK), (VerifyPassword(password, decoy),))
+
+
+def report_store_away_to_old(setup: Setup, progress: Progress, _event: CredentialsUnavailable) -> Step:
+    """Tell the client to try later."""
+    error = StanzaError(StanzaCondition.RESOURCE_CONSTRAINT, "accounts cannot be looked up just now")
+    return _answer_refusal(setup, progress, error)
+
+
+def accept_old_password(_setup: Setup, progress: Progress, _event: PasswordVerified) -> Step:
+    """Let the client in once it has its resource: its password is right."""
+    return _claim_resource(progress)
+
+
+def refuse_old_password(setup: Setup, progress: Progress, _event: PasswordRefused) -> Step:
+    """Turn the client away: its password is wrong, or there is no such account."""
+    return _refuse(setup, progress)
+
+
+def begin_old_session(setup: Setup, progress: Progress, event: Bound) -> Step:
+    """Tell the client that it is in, and hand its stream over to its session."""
+    request, account = _current(progress).request, event.jid.bare_jid
+    admitted = progress._replace(
+        bits=progress.bits | SessionBits.AUTHENTICATED, account=account, old_attempt=None
+    )
+    result = Send(setup.framing.stanza(build_iq_result(request)))
+    return Step(established(setup, admitted, event.jid), (result, Admit(account), Established(event.jid)))
+
+
+def refuse_old_bind(setup: Setup, progress: Progress, event: BindRefused) -> Step:
+    """Tell the client that it cannot have the resource; it is not logged in."""
+    return _answer_refusal(setup, progress, event.error)
+
+
+def _attempt(setup: Setup, request: Stanza) -> OldAttempt:
+    """Return what a request wants.
+
+    Raises:
+        StanzaError: It is for somebody else, or a form not filled in so that it could be checked.
+    """
+    if request.to is not None and request.to.full != setup.host:
+        raise StanzaError(StanzaCondition.SERVICE_UNAVAILABLE)
+    if request.children != 1:
+        raise StanzaError(StanzaCondition.BAD_REQUEST)
+    fields = _fields(request)
+    is_set = request.type == "set"
+    if is_set and not (fields.username and fields.resource):
+        raise StanzaError(StanzaCondition.NOT_ACCEPTABLE, "username and resource are needed")
+    if is_set and not (fields.password or fields.digest):
+        raise StanzaError(StanzaCondition.FEATURE_NOT_IMPLEMENTED, "no field that was offered is filled in")
+    attempt = OldAttempt(request, resource=fields.resource)
+    if not fields.username:
+        return attempt
+    try:
+        account = jid_from_parts(fields.username, setup.host)
+    except JIDMalformed:
+        return attempt  # there is no such account, which is all that is said
+    try:
+        account.with_resource(fields.resource or "any")
+    except JIDMalformed as error:
+        raise StanzaError(StanzaCondition.NOT_ACCEPTABLE, f"that can be no resource: {error}") from error
+    return replace(attempt, account=account)
+
+
+def _fields(request: Stanza) -> _Fields:
+    path = f"{{{AUTH}}}query/{{{AUTH}}}"
+    return _Fields(*(request.element.findtext(path + name) or "" for name in _FIELDS))
+
+
+def _answer_form(setup: Setup, progress: Progress, *, has_digest: bool) -> Step:
+    request = _current(progress).request
+    username = escape_text(_fields(request).username)
+    digest = "<digest/>" if has_digest else ""
+    form = f"<username>{username}</username><password/>{digest}<resource/>"
+    result = build_iq_result(request, f"<query xmlns='{AUTH}'>{form}</query>".encode())
+    answered = progress._replace(state=before_login(progress), old_attempt=None)
+    return Step(answered, (Send(setup.framing.stanza(result)),))
+
+
+def _claim_resource(progress: Progress) -> Step:
+    attempt = _current(progress)
+    assert attempt.account is not None, "nobody else is let in"
+    jid = attempt.account.with_resource(attempt.resource)
+    return Step(progress._replace(state=State.WAIT_FOR_AUTH_RESOURCE), (BindResource(jid),))
+
+
+def _refuse(setup: Setup, progress: Progress) -> Step:
+    """Say that the log-in has failed, whatever was wrong with it; who fails too often is put out."""
+    failed = progress._replace(logins_failed=progress.logins_failed + 1)
+    step = _answer_refusal(setup, failed, StanzaError(StanzaCondition.NOT_AUTHORIZED))
+    actions = (*step.actions, LoginFailed(_current(progress).account, SaslCondition.NOT_AUTHORIZED))
+    if failed.logins_failed < ATTEMPTS_MAX:
+        return Step(step.progress, actions)
+    error = RemoteProtocolError(StreamCondition.POLICY_VIOLATION, "too many attempts to log in")
+    end = fail_stream(setup, step.progress, error)
+    return Step(end.progress, (*actions, *end.actions))
+
+
+def _answer_refusal(setup: Setup, progress: Progress, error: StanzaError) -> Step:
+    before = progress._replace(state=before_login(progress), old_attempt=None)
+    return answer_error(setup, before, _current(progress).request, error)
+
+
+def _current(progress: Progress) -> OldAttempt:
+    assert progress.old_attempt is not None, "the states of an old log-in have an attempt"
+    return progress.old_attempt

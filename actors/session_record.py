@@ -10,6 +10,7 @@ from store.sessions import OpenRequest, QueueEntry, SessionRecord
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from actors.ledger import Parcel
     from actors.session_state import Entry, ManagedStream, SessionState
 
 DEALT_MAX: Final = 1_000
@@ -80,14 +81,19 @@ def _dealt_behind(stream: ManagedStream, counter: int) -> tuple[int, ...]:
 def _queue_entry(entry: Entry, sm_id: str) -> QueueEntry:
     """By its number in the log, if it is there or on its way there, or is to be; else as it is.
 
-    One that has no number yet is known by its place: its record may be written behind the document.
+    What may be written there behind the document is known by its place, and stands here as well unless it
+    counts as owed only then.
     """
-    gate = entry.gate
-    if gate is not None and gate.seq is not None:
-        return QueueEntry(seq=gate.seq)
+    gate, common = entry.gate, entry.common
     if gate is not None:
-        place = next(each for each in gate.outbound if each.session == sm_id)
-        return QueueEntry(place=(place.epoch, place.number))
-    if entry.common is not None and entry.common.is_committed:
-        return QueueEntry(seq=entry.common.seq)
-    return QueueEntry(data=entry.stanza.data, is_answered=entry.is_answered)
+        return QueueEntry(place=_place(gate, sm_id)) if gate.seq is None else QueueEntry(seq=gate.seq)
+    if common is not None and common.is_committed:
+        return QueueEntry(seq=common.seq)
+    place = None if common is None else _place(common, sm_id)
+    return QueueEntry(data=entry.stanza.data, is_answered=entry.is_answered, place=place)
+
+
+def _place(parcel: Parcel, sm_id: str) -> tuple[int, int] | None:
+    """The one that a session has given it, if it has: what came back without a record has none."""
+    places = ((place.epoch, place.number) for place in parcel.outbound if place.session == sm_id)
+    return next(places, None)

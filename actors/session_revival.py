@@ -91,7 +91,7 @@ def _with_numbers(record: SessionRecord, pending: Mapping[int, LogRecord]) -> Se
         if place.session == record.sm_id
     }
     entries = (
-        entry if entry.place is None else QueueEntry(numbers.get(entry.place)) for entry in record.entries
+        QueueEntry(seq=numbers[entry.place]) if entry.place in numbers else entry for entry in record.entries
     )
     return replace(record, entries=tuple(entries))
 

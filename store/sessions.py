@@ -14,14 +14,15 @@ from typing import NamedTuple
 class QueueEntry(NamedTuple):
     """One stanza owed to the client: by the record it is in, or as it is.
 
-    Exactly one of `seq`, `data` and `place` is given.
+    Either `seq` is given, or `data` or `place` or both.
 
     Attributes:
         seq: The sequence number of its record in the log of the session's account.
-        data: The stanza itself, where no record has it.
+        data: The stanza itself, where no record has it, or none may have it in the end.
         is_answered: Whether it is a request that the client has answered.
         place: Epoch and position that its record will name as its place in this session's output, where that
-            has no number yet. If there is no such record in the end, it was safe at no time.
+            has no number yet, or is not written. If there is no such record in the end, the stanza is `data`,
+            or was safe at no time.
     """
 
     seq: int | None = None

@@ -333,8 +333,8 @@ def _check_item(item: AccountItem) -> None:
 
 
 def _check_session(record: SessionRecord) -> None:
-    names = ([entry.seq, entry.data, entry.place] for entry in record.entries)
-    if any(len(name) - name.count(None) != 1 for name in names):
+    unlogged = ((entry.data, entry.place) != (None, None) for entry in record.entries)
+    if any((entry.seq is not None) == other for entry, other in zip(record.entries, unlogged, strict=True)):
         raise ValueError(f"an entry of session {record.jid} is not either in the log or here")
     if (size := _session_size(record)) > SESSION_BYTES_MAX:
         raise ValueError(f"session {record.jid} takes {size} bytes, more than {SESSION_BYTES_MAX}")

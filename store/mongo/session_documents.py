@@ -1,9 +1,9 @@
 """Stream-managed sessions as documents and back: one document a session, keyed by its id.
 
-An entry of the queue is the number of its record, the pair that its place is, or the stanza's bytes: its type
-says which. Those that are
-requests which the client has answered are told apart in `answered`, by their place, from zero. `bare_jid` is
-there for an index. What is absent from a session is absent from its document.
+An entry of the queue is the number of its record, the stanza's bytes, or a list of the two numbers that its
+place is, with the bytes behind them if there are any: its type says which. Those that are requests which the
+client has answered are told apart in `answered`, by their place, from zero. `bare_jid` is there for an index.
+What is absent from a session is absent from its document.
 """
 
 from typing import Final, NotRequired, TypedDict
@@ -12,6 +12,9 @@ from store.mongo.documents import SCHEMA_VERSION, check_version
 from store.sessions import OpenRequest, QueueEntry, SessionRecord, SessionSummary
 
 SUMMARY_FIELDS: Final = ("jid", "resume_seconds", "hibernated_ms", "is_exact")
+
+
+EntryValue = int | bytes | list[int | bytes]
 
 
 class OpenRequestDocument(TypedDict):
@@ -34,7 +37,7 @@ class SessionDocument(TypedDict):
     acked: int
     epoch: int
     base: int
-    entries: NotRequired[list[int | bytes | list[int]]]
+    entries: NotRequired[list[EntryValue]]
     elsewhere: NotRequired[list[int]]
     answered: NotRequired[list[int]]
     handled: NotRequired[list[int]]
@@ -135,11 +138,11 @@ def summary_from_document(document: SessionDocument) -> SessionSummary:
     )
 
 
-def _value_from_entry(entry: QueueEntry) -> int | bytes | list[int]:
+def _value_from_entry(entry: QueueEntry) -> EntryValue:
     if entry.seq is not None:
         return entry.seq
     if entry.place is not None:
-        return list(entry.place)
+        return [*entry.place] if entry.data is None else [*entry.place, entry.data]
     assert entry.data is not None  # as `store.writes` has checked
     return entry.data
 
@@ -150,13 +153,18 @@ def _entries(document: SessionDocument) -> tuple[QueueEntry, ...]:
     return tuple(_entry_from_value(value, is_answered=at in answered) for at, value in entries)
 
 
-def _entry_from_value(value: int | bytes | list[int], *, is_answered: bool) -> QueueEntry:
-    if isinstance(value, int):
-        return QueueEntry(seq=value)
-    if isinstance(value, list):
-        epoch, position = value
-        return QueueEntry(place=(epoch, position))
-    return QueueEntry(data=value, is_answered=is_answered)
+def _entry_from_value(value: EntryValue, *, is_answered: bool) -> QueueEntry:
+    match value:
+        case int():
+            return QueueEntry(seq=value)
+        case bytes():
+            return QueueEntry(data=value, is_answered=is_answered)
+        case [int(epoch), int(position)]:
+            return QueueEntry(place=(epoch, position))
+        case [int(epoch), int(position), bytes(data)]:
+            return QueueEntry(data=data, is_answered=is_answered, place=(epoch, position))
+        case _:
+            raise AssertionError(f"no entry: {value}")
 
 
 def _document_from_request(request: OpenRequest) -> OpenRequestDocument:

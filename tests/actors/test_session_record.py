@@ -179,5 +179,7 @@ def test_record_says_which_messages_another_client_has() -> None:
     state.stream.outgoing.mark()
     account.owe_logged(chat("behind the mark"), state)
     record = session_record(state, state.stream, 0)
-    assert record.entries == tuple(QueueEntry(data=chat(text).data) for text in "12")
+    places = [(0, int(text)) for text in "23"]
+    data = [chat(text).data for text in "12"]
+    assert record.entries == tuple(map(QueueEntry, [None, None], data, [False, False], places))
     assert record.elsewhere == (1,)

@@ -344,6 +344,22 @@ def test_revive_message_named_by_place_is_where_the_mark_says_if_it_is_in_the_lo
     assert account.ledger.done == []
 
 
+def test_revive_message_that_came_into_the_log_behind_the_mark_is_shared_with_whom_it_was_for() -> None:
+    """One session had it at once, another needed it safe; whoever ends leaves it to the other."""
+    account = Account()
+    places = (OutboundNumber("other", 0, 4), OutboundNumber("sm", 0, 2))
+    stanza = chat("both")
+    account.pending[1] = make_record("juliet@localhost", 1, data=stanza.data, outbound=places, pending=True)
+    entries = (QueueEntry(data=stanza.data, place=(0, 2)), QueueEntry(data=chat("one").data, place=(0, 3)))
+    state = account.revive(make_session(epoch=1, entries=entries))
+    account.revive(make_session(sm_id="other"))
+    account.ledger.revived()
+    assert owed(state) == [stanza.data, chat("one").data], "the other was never logged"
+    parcel = account.ledger.owed[1]
+    assert (parcel.outstanding, parcel.was_acknowledged) == (2, False)
+    assert state.owed()[0].gate is parcel
+
+
 def test_revive_positions_from_now_on_collide_with_none_in_the_log() -> None:
     account = Account()
     state = account.session()

@@ -66,6 +66,7 @@ class Management:
         sent: Stanzas said in this session.
         confirmed: The highest `h` heard.
         handled: Stanzas heard, our own `h`.
+        asked: How often it was asked how far the server is.
     """
 
     id: str | None = None
@@ -73,6 +74,7 @@ class Management:
     sent: int = 0
     confirmed: int = 0
     handled: int = 0
+    asked: int = 0
     unconfirmed: deque[Said] = field(default_factory=deque)
 
 
@@ -135,6 +137,7 @@ class ClientStream:
         self._is_authenticated = False
         self._offers_management = False
         self._has_failed = False
+        self._asked_in_vain = 0
         self._stream = XMLStream(_LIMITS, NameBudget(frozenset(), 1_000))
 
     # -- what its role does
@@ -154,6 +157,7 @@ class ClientStream:
         self.line = line
         self.phase = Phase.OPENING
         self._is_authenticated = self._offers_management = self._has_failed = False
+        self._asked_in_vain = 0
         self._stream = XMLStream(_LIMITS, NameBudget(frozenset(), 1_000))
         self._stream.authenticated()
         self._send_header()
@@ -174,6 +178,7 @@ class ClientStream:
     def ask_for_ack(self) -> None:
         """Have the server say how far it is."""
         if self.management is not None and self.phase is Phase.READY:
+            self.management.asked += 1
             self._send(f"<r xmlns='{SM}'/>".encode())
 
     def acknowledge(self) -> None:
@@ -354,7 +359,9 @@ class ClientStream:
                 self._bind()
             case "failed" if self.management is not None and not self.management.is_enabled:
                 self._ledger.counts["streams not managed"] += 1
-                self.management = None
+                self._asked_in_vain, self.management = self.management.asked, None
+            case "failed" if self.management is None and self._asked_in_vain:
+                self._asked_in_vain -= 1  # it was on its way when the server gave that up
             case "r":
                 self.acknowledge()
             case "a" if h is not None:

@@ -85,6 +85,7 @@ def make_full_session(sm_id: str, **fields: Any) -> SessionRecord:
             QueueEntry(data=b"<iq id='2'/>", is_answered=True),
             QueueEntry(seq=2**32 + 2),
             QueueEntry(place=(2, 2**32 + 1)),
+            QueueEntry(data=b"<message/>", place=(2, 3)),
         ),
         "elsewhere": (0, 1),
         "is_exact": True,

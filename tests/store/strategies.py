@@ -58,6 +58,7 @@ QUEUE_ENTRIES = (
     SEQS.map(QueueEntry)
     | BYTES.map(lambda data: QueueEntry(data=data))
     | st.tuples(NUMBERS, NUMBERS).map(lambda place: QueueEntry(place=place))
+    | st.tuples(BYTES, NUMBERS, NUMBERS).map(lambda it: QueueEntry(data=it[0], place=it[1:]))
 )
 SESSIONS = st.builds(
     SessionRecord,

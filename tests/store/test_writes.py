@@ -154,7 +154,6 @@ def test_check_batch_gives_what_may_share() -> None:
         [SaveSession(make_session("s", entries=(QueueEntry(),)))],
         [SaveSession(make_session("s", entries=(QueueEntry(seq=1, data=b""),)))],
         [SaveSession(make_session("s", entries=(QueueEntry(seq=1, place=(0, 1)),)))],
-        [SaveSession(make_session("s", entries=(QueueEntry(data=b"", place=(0, 1)),)))],
         [SaveSession(make_session("s", entries=(QueueEntry(data=bytes(SESSION_BYTES_MAX)),)))],
     ],
 )

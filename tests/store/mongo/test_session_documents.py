@@ -41,7 +41,9 @@ def test_session_document_says_its_layout_and_one_of_newer_layout_is_refused() -
 def test_session_document_holds_the_entries_as_they_are() -> None:
     """A long queue of records is a list of numbers."""
     document = document_from_session(make_full_session("s"))
-    assert document["entries"] == [7, b"<iq id='\xc3\xb1'/>", b"<iq id='2'/>", 2**32 + 2, [2, 2**32 + 1]]
+    stanzas = [b"<iq id='\xc3\xb1'/>", b"<iq id='2'/>"]
+    places = [[2, 2**32 + 1], [2, 3, b"<message/>"]]
+    assert document["entries"] == [7, *stanzas, 2**32 + 2, *places]
     assert document["answered"] == [2]
 
 

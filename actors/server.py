@@ -73,6 +73,10 @@ if TYPE_CHECKING:
         def context(self) -> ssl.SSLContext:
             """The context for streams that begin now."""
 
+        @property
+        def end_point(self) -> bytes | None:
+            """What those may bind their log-ins to: the hash of the certificate (RFC 5929 §4.1)."""
+
 
 JOBS_MAX: Final = 10_000
 """Requests to the domain being answered at a time."""
@@ -180,6 +184,7 @@ class Server:
             bits=bits,
             features=(*CLIENT_FEATURES, *told),
             decoy_secret=self._decoy_secret,
+            end_point=lambda: self.certificates.end_point,
             new_stream_id=self.world.new_token,
             new_nonce=self.world.new_token,
             new_resource=self.world.new_token,

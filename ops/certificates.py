@@ -67,6 +67,24 @@ def weaknesses(pem: bytes, domain: str, now: datetime) -> Iterator[str]:
         yield f"it is for {listed}, not for {domain}; clients will refuse it"
 
 
+def hash_of(pem: bytes) -> bytes | None:
+    """Returns the hash of a certificate that a log-in can be bound to (RFC 5929 §4.1).
+
+    Args:
+        pem: The certificate file, the server's own first.
+
+    Returns:
+        The hash by the algorithm of its signature, SHA-256 in place of MD5 and SHA-1; None where that has no
+        hash of its own (Ed25519), for which the RFC knows no binding.
+    """
+    certificate = x509.load_pem_x509_certificate(pem)
+    algorithm = certificate.signature_hash_algorithm
+    if algorithm is None:
+        return None
+    weak = isinstance(algorithm, hashes.MD5 | hashes.SHA1)
+    return certificate.fingerprint(hashes.SHA256() if weak else algorithm)
+
+
 def _self_signed(private_key: ec.EllipticCurvePrivateKey, domain: str, now: datetime) -> x509.Certificate:
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Trouper, self-signed")])
     public_key = private_key.public_key()

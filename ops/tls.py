@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final, final
 
 from actors.settings import TlsSettings
-from ops.certificates import weaknesses, write_self_signed
+from ops.certificates import hash_of, weaknesses, write_self_signed
 
 # RFC 9325 §4.2 for TLS 1.2: forward secrecy and authenticated encryption only. TLS 1.3 has nothing else.
 _CIPHERS: Final = "ECDHE+AESGCM:ECDHE+CHACHA20"
@@ -48,6 +48,7 @@ class Certificates:
         self._tls = tls
         self._domain = domain
         self.context: ssl.SSLContext
+        self.end_point: bytes | None = None
         self.warnings: tuple[str, ...] = ()
         self.reload(now)
 
@@ -60,10 +61,11 @@ class Certificates:
         context = load_context(self._tls)
         path = self._tls.certificate
         try:
-            found = tuple(weaknesses(path.read_bytes(), self._domain, now))
+            pem = path.read_bytes()
+            found, end_point = tuple(weaknesses(pem, self._domain, now)), hash_of(pem)
         except (OSError, ValueError) as error:
             raise CertificateError(f"{path} cannot be understood: {error}") from error
-        self.context = context
+        self.context, self.end_point = context, end_point
         self.warnings = tuple(f"{path}: {weakness}" for weakness in found)
 
 

@@ -50,4 +50,5 @@ PING: Final = "urn:xmpp:ping"  # XEP-0199
 TIME: Final = "urn:xmpp:time"  # XEP-0202
 DELAY: Final = "urn:xmpp:delay"  # XEP-0203
 HINTS: Final = "urn:xmpp:hints"  # XEP-0334
+SASL_CHANNEL_BINDING: Final = "urn:xmpp:sasl-cb:0"  # XEP-0440
 STREAM_LIMITS: Final = "urn:xmpp:stream-limits:0"  # XEP-0478

@@ -48,9 +48,9 @@ def begin_login(setup: Setup, progress: Progress, event: ElementReceived) -> Ste
     if SessionBits.LOGIN_ALLOWED not in progress.bits:
         raise SaslFailure(SaslCondition.ENCRYPTION_REQUIRED, "TLS must be in force first")
     mechanism = _MECHANISM_BY_NAME.get(event.attributes.get("mechanism", ""))
-    if mechanism is None:
+    if mechanism is None or (mechanism.is_bound and progress.end_point is None):
         raise SaslFailure(SaslCondition.INVALID_MECHANISM)
-    attempt = Attempt(mechanism, mechanism.begin(setup.new_nonce()))
+    attempt = Attempt(mechanism, mechanism.begin(setup.new_nonce(), progress.end_point))
     if not event.text:
         # No initial response: the client is asked for its first message (RFC 4422 §5).
         return _advance(setup, progress, attempt, Challenge(b""))

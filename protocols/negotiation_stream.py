@@ -50,6 +50,7 @@ def open_stream(setup: Setup, progress: Progress, event: StreamOpened) -> Step:
     if header.version is None:
         return _open_old_stream(setup, progress, header, stream_id)
     _check_header(setup, progress, header)
+    progress = _with_end_point(setup, progress)
     features = offered_features(setup.features, progress.bits)
     data = _header(setup, stream_id, header) + setup.framing.features(
         [feature.advertisement for feature in features]
@@ -129,6 +130,13 @@ def refuse_compression(setup: Setup, progress: Progress, _event: ElementReceived
 def refuse_element(_setup: Setup, _progress: Progress, event: ElementReceived) -> Step:
     """Refuse an element that means nothing here (RFC 6120 §4.9.3.24)."""
     raise RemoteProtocolError(StreamCondition.UNSUPPORTED_STANZA_TYPE, f"unexpected <{event.name}/>")
+
+
+def _with_end_point(setup: Setup, progress: Progress) -> Progress:
+    """Note what a log-in can be bound to from here on: the certificate as it is now."""
+    end_point = setup.end_point() if SessionBits.SECURE in progress.bits else None
+    bits = progress.bits if end_point is None else progress.bits | SessionBits.BINDABLE
+    return progress._replace(bits=bits, end_point=end_point)
 
 
 def _open_old_stream(setup: Setup, progress: Progress, header: StreamHeader, stream_id: str) -> Step:

@@ -317,6 +317,7 @@ class Setup(NamedTuple):
     bits: SessionBits  # what a stream may do from its start
     features: tuple[StreamFeature, ...]
     decoy_secret: bytes  # of the server, the same after a restart
+    end_point: Callable[[], bytes | None]  # the hash of its certificate (RFC 5929 §4.1), if it can be had
     new_stream_id: Callable[[], str]
     new_nonce: Callable[[], str]
     new_resource: Callable[[], str]
@@ -346,6 +347,7 @@ class Progress(NamedTuple):
     state: State
     bits: SessionBits
     header_sent: bool = False
+    end_point: bytes | None = None  # of the TLS that is in force, for log-ins to be bound to
     stream_id: str = ""  # ours, of the stream that is open
     logins_failed: int = 0
     sasl_failed: bool = False  # by SASL; then the old log-in is closed to it (XEP-0078 §3.1)

@@ -16,12 +16,14 @@ from protocols.namespaces import (
     REGISTER_FEATURE,
     ROSTER_VERSIONING,
     SASL,
+    SASL_CHANNEL_BINDING,
     SESSION,
     STREAM_LIMITS,
     STREAM_MANAGEMENT,
     TLS,
 )
 from protocols.sasl.mechanisms import MECHANISMS
+from protocols.sasl.scram import END_POINT_TYPE
 
 
 class SessionBits(Flag):
@@ -34,6 +36,7 @@ class SessionBits(Flag):
     OLD_LOGIN_ALLOWED = auto()  # by jabber:iq:auth, also of clients older than XMPP 1.0 (XEP-0078)
     UNVERSIONED = auto()  # the client is one of those
     SECURE = auto()  # TLS is in force
+    BINDABLE = auto()  # and log-ins can be bound to it
     AUTHENTICATED = auto()
     BOUND = auto()
 
@@ -67,8 +70,9 @@ def outstanding_features(features: Iterable[StreamFeature], bits: SessionBits) -
     return [feature for feature in offered_features(features, bits) if feature.required]
 
 
-def _advertise_mechanisms() -> bytes:
-    names = "".join(f"<mechanism>{mechanism.name}</mechanism>" for mechanism in MECHANISMS)
+def _advertise_mechanisms(*, is_bindable: bool) -> bytes:
+    offered = [mechanism.name for mechanism in MECHANISMS if is_bindable or not mechanism.is_bound]
+    names = "".join(f"<mechanism>{name}</mechanism>" for name in offered)
     return f"<mechanisms xmlns='{SASL}'>{names}</mechanisms>".encode()
 
 
@@ -91,9 +95,26 @@ STARTTLS_OPTIONAL: Final = StreamFeature(
 LOGIN: Final = StreamFeature(
     name="mechanisms",
     needs=SessionBits.LOGIN_ALLOWED,
+    forbids=SessionBits.AUTHENTICATED | SessionBits.BINDABLE,
+    required=True,
+    advertisement=_advertise_mechanisms(is_bindable=False),
+)
+BOUND_LOGIN: Final = StreamFeature(
+    name="mechanisms",
+    needs=SessionBits.LOGIN_ALLOWED | SessionBits.BINDABLE,
     forbids=SessionBits.AUTHENTICATED,
     required=True,
-    advertisement=_advertise_mechanisms(),
+    advertisement=_advertise_mechanisms(is_bindable=True),
+)
+BINDING_TYPES: Final = StreamFeature(
+    name="sasl-channel-binding",
+    needs=SessionBits.LOGIN_ALLOWED | SessionBits.BINDABLE,
+    forbids=SessionBits.AUTHENTICATED,
+    required=False,
+    advertisement=(
+        f"<sasl-channel-binding xmlns='{SASL_CHANNEL_BINDING}'><channel-binding type='{END_POINT_TYPE}'/>"
+        "</sasl-channel-binding>"
+    ).encode(),
 )
 OLD_LOGIN: Final = StreamFeature(
     name="iq-auth",
@@ -167,6 +188,8 @@ CLIENT_FEATURES: Final = (
     STARTTLS_REQUIRED,
     STARTTLS_OPTIONAL,
     LOGIN,
+    BOUND_LOGIN,
+    BINDING_TYPES,
     OLD_LOGIN,
     REGISTRATION,
     RESOURCE_BINDING,

@@ -1,10 +1,12 @@
-"""The mechanisms SCRAM-SHA-1 and SCRAM-SHA-256, by the library scramp (RFC 5802, RFC 7677).
+"""The mechanisms SCRAM-SHA-1 and SCRAM-SHA-256, by the library scramp (RFC 5802, RFC 7677), and their -PLUS.
 
-No channel binding yet: a client that says it would have used it had we offered it ('y') is fine, one
-that insists on it ('p') is refused.
+With -PLUS the client proves as well that its TLS ends at our certificate (`tls-server-end-point`, RFC 5929
+§4); what binds more, `tls-exporter` of RFC 9266, Python's ssl cannot tell. A client that would have bound its
+log-in, and did not because it was shown no -PLUS ('y'), is refused where we do show it: somebody is between.
 """
 
 import re
+from collections.abc import Callable
 from typing import Final, final
 
 from scramp import ScramException, ScramMechanism
@@ -14,6 +16,8 @@ from protocols.conditions import SaslCondition
 from protocols.errors import LocalProtocolError
 from protocols.sasl.exchange import Challenge, IdentityClaimed, Proved, SaslFailure
 from protocols.sasl.keys import ITERATIONS, SALT_BYTES, ScramKeys
+
+END_POINT_TYPE: Final = "tls-server-end-point"
 
 # gs2-header of a client's first message: channel binding flag and authorisation identity.
 _GS2_HEADER: Final = re.compile("(?P<flag>[ny]|p=[A-Za-z0-9.-]+),(?:a=(?P<authzid>[^,]+))?,")
@@ -27,16 +31,20 @@ _CLIENT_FINAL: Final = re.compile("c=[A-Za-z0-9+/=]+,r=[^,]+(?:,[A-Za-z]=[^,]+)*
 class ScramExchange:
     """The server's side of one attempt with SCRAM."""
 
-    __slots__ = ("_client_first", "_mechanism", "_nonce", "_server")
+    __slots__ = ("_client_first", "_end_point", "_is_bound", "_mechanism", "_nonce", "_server")
 
-    def __init__(self, mechanism: str, nonce: str) -> None:
+    def __init__(self, mechanism: str, is_bound: bool, nonce: str, end_point: bytes | None) -> None:
         """Wait for the client's first message.
 
         Args:
             mechanism: `SCRAM_SHA_1` or `SCRAM_SHA_256`.
+            is_bound: Whether it is the -PLUS of that.
+            end_point: The hash of our certificate where the client was shown a -PLUS.
             nonce: Our half of the nonce: random printable ASCII without a comma, never used before.
         """
         self._mechanism = mechanism
+        self._is_bound = is_bound
+        self._end_point = end_point
         self._nonce = nonce
         self._client_first = ""
         self._server: ScramServer | None = None
@@ -69,14 +77,31 @@ class ScramExchange:
         header = _GS2_HEADER.match(text)
         if header is None:
             raise SaslFailure(SaslCondition.MALFORMED_REQUEST)
-        if header["flag"].startswith("p"):
-            raise SaslFailure(SaslCondition.MALFORMED_REQUEST, "channel binding is not offered here")
+        self._check_flag(header["flag"])
         if header["authzid"] is not None:
             # RFC 6120 §6.3.8: a client that acts for itself sends none, and none can act for another.
             raise SaslFailure(SaslCondition.INVALID_AUTHZID)
         username = self._parse_username(text)
         self._client_first = text
         return IdentityClaimed(username, authzid="")
+
+    def _check_flag(self, flag: str) -> None:
+        """See that the client binds its log-in as its mechanism says (RFC 5802 §6)."""
+        if self._is_bound:
+            if flag != f"p={END_POINT_TYPE}":
+                raise SaslFailure(
+                    SaslCondition.MALFORMED_REQUEST, f"{END_POINT_TYPE} is what can be bound to"
+                )
+        elif flag.startswith("p"):
+            raise SaslFailure(SaslCondition.MALFORMED_REQUEST, "only the -PLUS of a mechanism binds channels")
+        elif flag == "y" and self._end_point is not None:
+            raise SaslFailure(SaslCondition.NOT_AUTHORIZED, "you were not shown the -PLUS that was offered")
+
+    def _make_server(self, find: Callable[[str], tuple[bytes, bytes, bytes, int]]) -> ScramServer:
+        if not self._is_bound:
+            return ScramMechanism(self._mechanism).make_server(find, s_nonce=self._nonce)
+        binding = (END_POINT_TYPE, self._end_point)
+        return ScramMechanism(f"{self._mechanism}-PLUS").make_server(find, binding, s_nonce=self._nonce)
 
     def _parse_username(self, text: str) -> str:
         """Let scramp parse the message for the sake of the name: the keys depend on it.
@@ -90,7 +115,7 @@ class ScramExchange:
             names.append(name)
             return bytes(SALT_BYTES), b"", b"", ITERATIONS
 
-        server = ScramMechanism(self._mechanism).make_server(note_name, s_nonce=self._nonce)
+        server = self._make_server(note_name)
         try:
             server.set_client_first(text)
         except ScramException as error:
@@ -99,7 +124,7 @@ class ScramExchange:
 
     def _new_server(self, keys: ScramKeys) -> ScramServer:
         credentials = (keys.salt, keys.stored_key, keys.server_key, keys.iterations)
-        return ScramMechanism(self._mechanism).make_server(lambda _name: credentials, s_nonce=self._nonce)
+        return self._make_server(lambda _name: credentials)
 
     def _take_client_final(self, server: ScramServer, text: str) -> Proved:
         if _CLIENT_FINAL.fullmatch(text) is None:

@@ -75,6 +75,10 @@ _KEYS = derive_keys(PASSWORD, b"salt of everybody", iterations=1)
 
 class _NoCertificates:
     @property
+    def end_point(self) -> None:
+        """Nothing to bind to."""
+
+    @property
     def context(self) -> ssl.SSLContext:
         raise AssertionError("there is no TLS in a house")
 

@@ -57,6 +57,10 @@ class NoCertificates:
     """For servers without TLS."""
 
     @property
+    def end_point(self) -> None:
+        """Nothing to bind to."""
+
+    @property
     def context(self) -> NoReturn:
         """There is none."""
         raise AssertionError("nobody asked for TLS")

@@ -36,6 +36,7 @@ _READ_BYTES: Final = 65_536
 
 class _Certificates:
     context = contexts().server
+    end_point: bytes | None = None
 
 
 @final

@@ -41,6 +41,10 @@ STARTTLS, SECURE, LOGIN, OPEN = (
 
 class NoCertificates:
     @property
+    def end_point(self) -> None:
+        """Nothing to bind to."""
+
+    @property
     def context(self) -> NoReturn:
         raise AssertionError("there is no TLS here")
 

@@ -41,6 +41,10 @@ ANY, OTHER = Address("127.0.0.1", 0), Address("127.0.0.2", 0)
 
 class NoCertificates:
     @property
+    def end_point(self) -> None:
+        """Nothing to bind to."""
+
+    @property
     def context(self) -> NoReturn:
         raise AssertionError("nobody connects here")
 

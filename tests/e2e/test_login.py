@@ -1,8 +1,12 @@
 """Logging in, as slixmpp does it: mechanisms, passwords, resources and their conflicts (RFC 6120 §5-§7)."""
 
+import hashlib
+import ssl
 import unicodedata
+from base64 import b64decode, b64encode
 
 import pytest
+from scramp import ScramClient
 
 from tests.support.raw_client import SASL, RawClient
 from tests.support.server import RunningServer
@@ -22,6 +26,30 @@ async def test_login_by_each_mechanism_and_way_binds_resource(
         assert client.mechanism == mechanism
         assert client.boundjid.full == f"{account.jid}/balcony"
         await client.settle()
+
+
+@pytest.mark.parametrize("way", ["c2s", "c2s_tls"])
+def test_login_is_bound_to_the_certificate(server: RunningServer, way: str) -> None:
+    """By SCRAM-SHA-256-PLUS, which slixmpp has no means for under TLS 1.3."""
+    account = server.account()
+    with RawClient(server, way) as client:
+        assert b"<mechanism>SCRAM-SHA-256-PLUS</mechanism>" in client.secure()
+        assert isinstance(client.socket, ssl.SSLSocket)
+        seen = client.socket.getpeercert(binary_form=True)
+        assert seen is not None
+        binding = ("tls-server-end-point", hashlib.sha256(seen).digest())
+        scram = ScramClient(["SCRAM-SHA-256-PLUS"], account.username, account.password, binding)
+        first = b64encode(scram.get_client_first().encode()).decode()
+        client.send(f"<auth xmlns='{SASL}' mechanism='SCRAM-SHA-256-PLUS'>{first}</auth>")
+        scram.set_server_first(_text(client.read_until(rb"</challenge>")))
+        final = b64encode(scram.get_client_final().encode()).decode()
+        client.send(f"<response xmlns='{SASL}'>{final}</response>")
+        scram.set_server_final(_text(client.read_until(rb"</success>")))
+        assert b"<bind " in client.open_stream()
+
+
+def _text(element: bytes) -> str:
+    return b64decode(element.partition(b">")[2].partition(b"<")[0]).decode()
 
 
 @on_asyncio

@@ -1,5 +1,6 @@
 """Tests of `ops.tls`: real handshakes over memory buffers, and what is said of files that will not do."""
 
+import hashlib
 import ssl
 from datetime import UTC, datetime
 from pathlib import Path
@@ -165,3 +166,17 @@ def test_certificates_reload_of_damaged_files_keeps_the_context(made: TlsSetting
 def test_certificates_warn_of_a_certificate_for_another_domain(made: TlsSettings) -> None:
     (warning,) = Certificates(made, "other.example", NOW).warnings
     assert warning.startswith(f"{made.certificate}: it is for chat.example")
+
+
+def test_end_point_is_what_a_client_makes_of_the_certificate_it_is_shown(made: TlsSettings) -> None:
+    """RFC 5929 §4.1; renewed with the certificate."""
+    certificates = Certificates(made, "chat.example", NOW)
+    shown = _handshake(certificates.context, _client(made.certificate), "localhost").getpeercert(True)
+    assert shown is not None
+    assert certificates.end_point == hashlib.sha256(shown).digest()
+    before = certificates.end_point
+    made.certificate.unlink()
+    made.key.unlink()
+    ensure_certificate(made, "chat.example", is_development=True, now=NOW)
+    certificates.reload(NOW)
+    assert certificates.end_point != before

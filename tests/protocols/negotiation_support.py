@@ -71,6 +71,7 @@ def make_setup(
     bits: SessionBits = CLEAR_ALLOWED,
     framing: Framing | None = None,
     features: Iterable[StreamFeature] = CLIENT_FEATURES,
+    end_point: bytes | None = None,
 ) -> Setup:
     """Return a listener's setup in which all that is random is counted instead."""
 
@@ -84,6 +85,7 @@ def make_setup(
         bits=bits,
         features=tuple(features),
         decoy_secret=b"of the server",
+        end_point=lambda: end_point,
         new_stream_id=lambda: next(stream_ids),
         new_nonce=lambda: next(nonces),
         new_resource=lambda: next(resources),

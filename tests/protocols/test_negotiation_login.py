@@ -23,17 +23,22 @@ from protocols.negotiation_values import (
     RestartStream,
     Send,
     State,
+    TlsEstablished,
     VerifyPassword,
 )
 from protocols.sasl.keys import verify_plain
 from tests.protocols.negotiation_support import (
+    CLEAR_ALLOWED,
+    DIRECT_TLS,
     JULIET,
     KEYS,
     PASSWORD,
+    STARTTLS,
     TLS_REQUIRED,
     auth,
     drive,
     header,
+    make_setup,
     opened,
     others,
     received,
@@ -261,3 +266,22 @@ def test_login_attempts_are_counted_whatever_their_fault() -> None:
         assert negotiation.state is State.WAIT_FOR_FEATURE_REQUEST
         drive(negotiation, auth("SCRAM-SHA-1"), ABORT)
     assert negotiation.state is State.CLOSED
+
+
+def test_plus_is_on_offer_and_can_be_had_where_there_is_something_to_bind_to() -> None:
+    for end_point in (b"hash", None):
+        negotiation = Negotiation(make_setup(DIRECT_TLS, end_point=end_point))
+        features = sent(negotiation.receive(header()))
+        assert (b"SCRAM-SHA-256-PLUS" in features) == (end_point is not None)
+        assert (b"<channel-binding type='tls-server-end-point'/>" in features) == (end_point is not None)
+        first = auth("SCRAM-SHA-256-PLUS", b"p=tls-server-end-point,,n=juliet,r=fyko")
+        actions = negotiation.receive(first)
+        assert (failure("invalid-mechanism") in sent(actions)) == (end_point is None)
+        assert (FetchCredentials(JULIET) in actions) == (end_point is not None)
+
+
+def test_nothing_is_bound_to_tls_that_is_not_there() -> None:
+    negotiation = Negotiation(make_setup(CLEAR_ALLOWED, end_point=b"hash"))
+    assert b"-PLUS" not in sent(negotiation.receive(header()))
+    drive(negotiation, received(STARTTLS), TlsEstablished())
+    assert b"-PLUS" in sent(negotiation.receive(header()))

@@ -128,10 +128,15 @@ def test_limits_are_told_before_and_after_log_in() -> None:
     assert outstanding_features(limits, B.AUTHENTICATED) == []
 
 
-def test_every_mechanism_is_advertised() -> None:
-    advertised = next(feature for feature in CLIENT_FEATURES if feature.name == "mechanisms").advertisement
+@pytest.mark.parametrize("is_bindable", [True, False])
+def test_every_mechanism_is_advertised_where_it_can_be_had(*, is_bindable: bool) -> None:
+    bits = B.SECURE | B.LOGIN_ALLOWED | (B.BINDABLE if is_bindable else B.NONE)
+    offered = offered_features(CLIENT_FEATURES, bits)
+    (advertised,) = [feature.advertisement for feature in offered if feature.name == "mechanisms"]
     for mechanism in MECHANISMS:
-        assert f"<mechanism>{mechanism.name}</mechanism>".encode() in advertised
+        is_there = f"<mechanism>{mechanism.name}</mechanism>".encode() in advertised
+        assert is_there == (is_bindable or not mechanism.is_bound)
+    assert is_offered("sasl-channel-binding", CLIENT_FEATURES, bits) == is_bindable
 
 
 def test_a_new_feature_is_one_value() -> None:

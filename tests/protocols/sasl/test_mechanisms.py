@@ -5,6 +5,8 @@ from protocols.sasl.keys import SCRAM_MECHANISMS
 from protocols.sasl.mechanisms import MECHANISMS
 
 FIRST_MESSAGE = {
+    "SCRAM-SHA-256-PLUS": b"p=tls-server-end-point,,n=user,r=fyko",
+    "SCRAM-SHA-1-PLUS": b"p=tls-server-end-point,,n=user,r=fyko",
     "SCRAM-SHA-256": b"n,,n=user,r=fyko",
     "SCRAM-SHA-1": b"n,,n=user,r=fyko",
     "PLAIN": b"\0user\0pencil",
@@ -12,12 +14,18 @@ FIRST_MESSAGE = {
 
 
 def test_mechanisms_are_offered_strongest_first() -> None:
-    assert [mechanism.name for mechanism in MECHANISMS] == ["SCRAM-SHA-256", "SCRAM-SHA-1", "PLAIN"]
+    assert [mechanism.name for mechanism in MECHANISMS] == [
+        "SCRAM-SHA-256-PLUS",
+        "SCRAM-SHA-1-PLUS",
+        "SCRAM-SHA-256",
+        "SCRAM-SHA-1",
+        "PLAIN",
+    ]
 
 
 def test_mechanisms_each_begin_with_a_client_that_says_who_it_is() -> None:
     for mechanism in MECHANISMS:
-        exchange = mechanism.begin("3rfcNHYJY1ZVvWVs7j")
+        exchange = mechanism.begin("3rfcNHYJY1ZVvWVs7j", b"hash")
         assert exchange.respond(FIRST_MESSAGE[mechanism.name]) == IdentityClaimed("user", "")
 
 

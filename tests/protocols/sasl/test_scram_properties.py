@@ -30,7 +30,7 @@ messages = st.one_of(st.binary(max_size=40), st.text(max_size=40).map(lambda tex
 @settings(max_examples=200, deadline=None)
 @given(mechanism=st.sampled_from(SCRAM_MECHANISMS), first=messages, last=messages)
 def test_scram_arbitrary_messages_prove_nothing(mechanism: str, first: bytes, last: bytes) -> None:
-    exchange = ScramExchange(mechanism, "3rfc")
+    exchange = ScramExchange(mechanism, False, "3rfc", None)
     try:
         claimed = exchange.respond(first)
         assert isinstance(claimed, IdentityClaimed)

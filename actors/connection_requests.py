@@ -12,7 +12,7 @@ from actors.connection_answers import (
 )
 from actors.connection_messages import Filled
 from actors.session_messages import Resume, ResumeAccepted
-from actors.session_start import start_session
+from actors.session_start import choose_address, start_session
 from protocols.errors import StanzaError
 from protocols.negotiation_values import (
     BindRefused,
@@ -74,8 +74,8 @@ class Requests:
                 server.login_failed(state.peer, request)
             case RequestRegistration(stanza):
                 self._when(server.answer_registration(stanza, state.peer), registration_answer)
-            case BindResource(jid):
-                self._bind(jid)
+            case BindResource(jid, is_fixed):
+                self._bind(jid, is_fixed=is_fixed)
             case ResumeSession(account, previd, h):
                 self._resume(account, previd, h)
 
@@ -90,9 +90,10 @@ class Requests:
         else:
             reply.on_filled = told
 
-    def _bind(self, jid: JID) -> None:
+    def _bind(self, wanted: JID, *, is_fixed: bool) -> None:
         state = self._state
         try:
+            jid = choose_address(self._server, wanted, is_fixed=is_fixed)
             state.session = start_session(self._server, jid, state.outlet, self._ref, state.lang)
         except StanzaError as error:
             self._answered(BindRefused(error))

@@ -20,6 +20,7 @@ from actors.session_messages import (
 )
 from actors.session_resumption import give_back
 from actors.session_state import ManagedStream, SessionState
+from actors.settings import ResourceConflict
 from protocols.conditions import StanzaCondition, StreamCondition
 from protocols.errors import StanzaError
 from protocols.stanza import StanzaKind
@@ -35,6 +36,36 @@ if TYPE_CHECKING:
     from protocols.jid import JID
     from supervision.ref import Ref
     from supervision.slot import Slot
+
+
+def choose_address(server: Server, wanted: JID, *, is_fixed: bool) -> JID:
+    """Return the address for a client that wants this one, by the setting (RFC 6120 §7.7.2.2).
+
+    A session whose client is not there is replaced always: most likely it is this very client.
+
+    Args:
+        server: Where.
+        wanted: The address.
+        is_fixed: Whether the client could not be told of another: then `rename` rejects.
+
+    Raises:
+        StanzaError: Another client has it.
+    """
+    policy = server.settings.auth.resource_conflict
+    if policy is ResourceConflict.REPLACE or not _is_in_use(server, wanted):
+        return wanted
+    if policy is ResourceConflict.RENAME and not is_fixed:
+        return wanted.with_resource(server.world.new_token())
+    raise StanzaError(StanzaCondition.CONFLICT, "another client has this resource")
+
+
+def _is_in_use(server: Server, jid: JID) -> bool:
+    entry = server.directory.users.get(jid.bare)
+    session = None if entry is None else entry.sessions.get(jid.resourcepart or "")
+    if session is None:
+        return False
+    state = session.slot.state
+    return not (isinstance(state, SessionState) and state.is_hibernating)
 
 
 def start_session(

@@ -93,6 +93,14 @@ class Durability(Enum):
     MEMORY = "memory"
 
 
+class ResourceConflict(Enum):
+    """What becomes of two clients that want one address (RFC 6120 §7.7.2.2)."""
+
+    REPLACE = "replace"
+    REJECT = "reject"
+    RENAME = "rename"
+
+
 class LogLevel(Enum):
     """The least important events that are logged."""
 
@@ -158,6 +166,11 @@ class AuthSettings:
 
     require_tls: bool = setting(
         True, "Whether logging in needs encryption; `false` is for measurements and works on loopback only."
+    )
+    resource_conflict: ResourceConflict = setting(
+        ResourceConflict.REPLACE,
+        "Where a client wants a resource which another is connected with: `replace` that one, `reject` the "
+        "new one, or `rename` it: it gets a resource of the server's choice.",
     )
     jabber_iq_auth: bool = setting(
         False,

@@ -185,7 +185,7 @@ def _claim_resource(progress: Progress) -> Step:
     attempt = _current(progress)
     assert attempt.account is not None, "nobody else is let in"
     jid = attempt.account.with_resource(attempt.resource)
-    return Step(progress._replace(state=State.WAIT_FOR_AUTH_RESOURCE), (BindResource(jid),))
+    return Step(progress._replace(state=State.WAIT_FOR_AUTH_RESOURCE), (BindResource(jid, is_fixed=True),))
 
 
 def _refuse(setup: Setup, progress: Progress) -> Step:

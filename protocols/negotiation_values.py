@@ -252,9 +252,15 @@ class RequestRegistration:
 @final
 @dataclass(frozen=True, slots=True)
 class BindResource:
-    """Claim this full JID and start its session; report `Bound` or `BindRefused`."""
+    """Claim this full JID and start its session; report `Bound` or `BindRefused`.
+
+    Attributes:
+        jid: What the client wants.
+        is_fixed: Whether the client could not be told of another, as in XEP-0078.
+    """
 
     jid: JID
+    is_fixed: bool = False
 
 
 @final

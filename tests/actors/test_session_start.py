@@ -12,8 +12,9 @@ from actors.offline_queue import Waiting
 from actors.outlet import NO_OUTLET
 from actors.receipt import Receipt
 from actors.session_messages import Deliver, HandedOver
-from actors.session_start import start_hibernating, start_session
+from actors.session_start import choose_address, start_hibernating, start_session
 from actors.session_state import ManagedStream, SessionState
+from actors.settings import AuthSettings, ResourceConflict, Settings
 from actors.stored_sessions import EndedStream
 from protocols.conditions import StanzaCondition
 from protocols.errors import StanzaError
@@ -168,3 +169,24 @@ async def test_end_of_a_session_that_was_handed_the_queue_leaves_it_to_the_next(
         window = await managed(house, WINDOW)
         window.send("<presence/>")
         assert await window.texts() == ["1"]
+
+
+# -- two clients that want one resource (RFC 6120 §7.7.2.2)
+
+
+@pytest.mark.parametrize("policy", list(ResourceConflict))
+@pytest.mark.parametrize("is_fixed", [True, False])
+async def test_resource_in_use_goes_by_the_setting(policy: ResourceConflict, *, is_fixed: bool) -> None:
+    settings = Settings(auth=AuthSettings(resource_conflict=policy))
+    async with House(settings=settings).open() as house:
+        await house.log_in("romeo@localhost/orchard")
+        wanted, free = parse_jid("romeo@localhost/orchard"), parse_jid("romeo@localhost/garden")
+        assert choose_address(house.server, free, is_fixed=is_fixed) == free
+        if policy is ResourceConflict.REPLACE:
+            assert choose_address(house.server, wanted, is_fixed=is_fixed) == wanted
+        elif policy is ResourceConflict.RENAME and not is_fixed:
+            chosen = choose_address(house.server, wanted, is_fixed=is_fixed)
+            assert (chosen.bare, chosen == wanted) == ("romeo@localhost", False)
+        else:
+            with pytest.raises(StanzaError, match="conflict"):
+                choose_address(house.server, wanted, is_fixed=is_fixed)

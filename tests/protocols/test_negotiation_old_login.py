@@ -109,7 +109,7 @@ def test_old_login_is_advertised_where_it_can_be_had() -> None:
 def test_digest_begins_a_session_on_the_same_stream(version: str | None) -> None:
     negotiation = opened(BITS, header(version=version))
     assert negotiation.receive(query("set", DIGEST_LOGIN)) == [FetchCredentials(JULIET)]
-    assert negotiation.receive(CredentialsFound(KEPT)) == [BindResource(BALCONY)]
+    assert negotiation.receive(CredentialsFound(KEPT)) == [BindResource(BALCONY, is_fixed=True)]
     actions = negotiation.receive(Bound(BALCONY))
     assert sent(actions) == b"<iq type='result' id='a1'/>"
     assert others(actions) == [Admit(JULIET), Established(BALCONY)]
@@ -121,7 +121,7 @@ def test_plain_begins_a_session_when_the_password_is_verified() -> None:
     actions = drive(negotiation, query("set", PLAIN_LOGIN), CredentialsFound(KEYS))
     assert actions == [FetchCredentials(JULIET), VerifyPassword(PASSWORD, KEYS[0])]
     assert negotiation.account is None
-    assert negotiation.receive(PasswordVerified()) == [BindResource(BALCONY)]
+    assert negotiation.receive(PasswordVerified()) == [BindResource(BALCONY, is_fixed=True)]
 
 
 @pytest.mark.parametrize(

@@ -184,6 +184,7 @@ class Server:
             bits=bits,
             features=(*CLIENT_FEATURES, *told),
             decoy_secret=self._decoy_secret,
+            see_other_host=self.settings.listen.see_other_host,
             end_point=lambda: self.certificates.end_point,
             new_stream_id=self.world.new_token,
             new_nonce=self.world.new_token,

@@ -146,6 +146,11 @@ class ListenSettings:
         "machine, which may name its clients in `X-Forwarded-For`.",
     )
     https: tuple[Address, ...] = setting((), "The same as `http` over TLS, for any address.")
+    see_other_host: str = setting(
+        "",
+        "Where clients that connect are sent instead of being served, once TLS is in force: `HOST` or "
+        "`HOST:PORT`; nowhere if empty.",
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -47,13 +47,16 @@ class Framing(Protocol):
     def stanza(self, stanza: Stanza) -> bytes:
         """Return a stanza."""
 
-    def error(self, condition: StreamCondition, text: str = "", detail: bytes = b"") -> bytes:
+    def error(
+        self, condition: StreamCondition, text: str = "", detail: bytes = b"", content: str = ""
+    ) -> bytes:
         """Return a stream error; `close` follows it.
 
         Args:
             condition: The condition of RFC 6120 §4.9.3.
             text: For people, in the language of the server.
             detail: An element of the application that declares its namespace (RFC 6120 §4.9.4).
+            content: What the condition itself holds: the address of see-other-host (§4.9.3.19).
         """
 
     def close(self) -> bytes:
@@ -85,9 +88,11 @@ class TcpFraming:
         """See `Framing`."""
         return stanza.data
 
-    def error(self, condition: StreamCondition, text: str = "", detail: bytes = b"") -> bytes:
+    def error(
+        self, condition: StreamCondition, text: str = "", detail: bytes = b"", content: str = ""
+    ) -> bytes:
         """See `Framing`."""
-        return b"<stream:error>%b</stream:error>" % _error_content(condition, text, detail)
+        return b"<stream:error>%b</stream:error>" % _error_content(condition, text, detail, content)
 
     def close(self) -> bytes:
         """See `Framing`."""
@@ -117,9 +122,11 @@ class WebSocketFraming:
         """See `Framing`."""
         return as_framed(stanza) + _MESSAGE_END
 
-    def error(self, condition: StreamCondition, text: str = "", detail: bytes = b"") -> bytes:
+    def error(
+        self, condition: StreamCondition, text: str = "", detail: bytes = b"", content: str = ""
+    ) -> bytes:
         """See `Framing`."""
-        return self.nonza(with_attributes(_TCP.error(condition, text, detail), _STREAM_PREFIX))
+        return self.nonza(with_attributes(_TCP.error(condition, text, detail, content), _STREAM_PREFIX))
 
     def close(self) -> bytes:
         """See `Framing`."""
@@ -139,8 +146,10 @@ def _header_attributes(stream_id: str, sender: str, to: str | None, version: str
     return b"".join(new_attribute(name, value) for name, value in given.items() if value is not None)
 
 
-def _error_content(condition: StreamCondition, text: str, detail: bytes) -> bytes:
-    content = f"<{condition.value} xmlns='{STREAMS_ERRORS}'/>"
+def _error_content(condition: StreamCondition, text: str, detail: bytes, inner: str) -> bytes:
+    name = condition.value
+    end = f">{escape_text(inner)}</{name}>" if inner else "/>"
+    content = f"<{name} xmlns='{STREAMS_ERRORS}'{end}"
     if text:
         content += f"<text xmlns='{STREAMS_ERRORS}' xml:lang='{LANG}'>{escape_text(text)}</text>"
     return content.encode() + detail

@@ -50,6 +50,8 @@ def open_stream(setup: Setup, progress: Progress, event: StreamOpened) -> Step:
     if header.version is None:
         return _open_old_stream(setup, progress, header, stream_id)
     _check_header(setup, progress, header)
+    if setup.see_other_host and SessionBits.LOGIN_ALLOWED in progress.bits:
+        return _send_elsewhere(setup, progress, header, stream_id)
     progress = _with_end_point(setup, progress)
     features = offered_features(setup.features, progress.bits)
     data = _header(setup, stream_id, header) + setup.framing.features(
@@ -132,6 +134,16 @@ def refuse_element(_setup: Setup, _progress: Progress, event: ElementReceived) -
     raise RemoteProtocolError(StreamCondition.UNSUPPORTED_STANZA_TYPE, f"unexpected <{event.name}/>")
 
 
+def _send_elsewhere(setup: Setup, progress: Progress, header: StreamHeader, stream_id: str) -> Step:
+    """Name the host to connect to instead, behind TLS where that is required (RFC 6120 §4.9.3.19)."""
+    to = None if header.sender is None else header.sender.bare
+    framing = setup.framing
+    opening = framing.open(stream_id=stream_id, sender=setup.host, to=to, version=header.version)
+    error = framing.error(StreamCondition.SEE_OTHER_HOST, content=setup.see_other_host)
+    closed = progress._replace(state=State.CLOSED, header_sent=True)
+    return Step(closed, (Send(opening + error + framing.close()), CloseStream()))
+
+
 def _with_end_point(setup: Setup, progress: Progress) -> Progress:
     """Note what a log-in can be bound to from here on: the certificate as it is now."""
     end_point = setup.end_point() if SessionBits.SECURE in progress.bits else None
@@ -155,6 +167,8 @@ def _open_old_stream(setup: Setup, progress: Progress, header: StreamHeader, str
         if not is_offered("iq-auth", setup.features, progress.bits):
             raise RemoteProtocolError(StreamCondition.UNSUPPORTED_VERSION, "XMPP 1.0 is needed")
         _check_addresses(setup, progress, header)
+        if setup.see_other_host:
+            return _send_elsewhere(setup, progress, header, stream_id)
     except RemoteProtocolError as error:
         end = fail_stream(setup, opened, error)
         return Step(end.progress, (opening, *end.actions))

@@ -323,6 +323,7 @@ class Setup(NamedTuple):
     bits: SessionBits  # what a stream may do from its start
     features: tuple[StreamFeature, ...]
     decoy_secret: bytes  # of the server, the same after a restart
+    see_other_host: str  # where clients are sent instead of being served; empty if nowhere
     end_point: Callable[[], bytes | None]  # the hash of its certificate (RFC 5929 §4.1), if it can be had
     new_stream_id: Callable[[], str]
     new_nonce: Callable[[], str]

@@ -72,6 +72,7 @@ def make_setup(
     framing: Framing | None = None,
     features: Iterable[StreamFeature] = CLIENT_FEATURES,
     end_point: bytes | None = None,
+    see_other_host: str = "",
 ) -> Setup:
     """Return a listener's setup in which all that is random is counted instead."""
 
@@ -85,6 +86,7 @@ def make_setup(
         bits=bits,
         features=tuple(features),
         decoy_secret=b"of the server",
+        see_other_host=see_other_host,
         end_point=lambda: end_point,
         new_stream_id=lambda: next(stream_ids),
         new_nonce=lambda: next(nonces),

@@ -111,3 +111,9 @@ def test_messages_takes_joined_ones_apart() -> None:
         b"<a xmlns='u'>\n</a>",
     ]
     assert messages(b"") == []
+
+
+@pytest.mark.parametrize("framing", [TcpFraming(), WebSocketFraming()])
+def test_error_with_content_has_it_in_its_condition(framing: Framing) -> None:
+    written = framing.error(StreamCondition.SEE_OTHER_HOST, content="a&b.example")
+    assert b"-streams'>a&amp;b.example</see-other-host>" in written

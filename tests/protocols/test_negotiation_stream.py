@@ -187,3 +187,25 @@ def test_compression_is_refused_and_the_stream_goes_on() -> None:
         Send(b"<failure xmlns='http://jabber.org/protocol/compress'><unsupported-method/></failure>")
     ]
     assert negotiation.state is State.WAIT_FOR_FEATURE_REQUEST
+
+
+@pytest.mark.parametrize("version", ["1.0", None])
+def test_client_is_sent_to_another_host_once_it_may_log_in(version: str | None) -> None:
+    bits = DIRECT_TLS | SessionBits.OLD_LOGIN_ALLOWED
+    negotiation = Negotiation(make_setup(bits, see_other_host="[2001:db8::1]:5222"))
+    actions = negotiation.receive(header(version=version))
+    condition = (
+        b"<see-other-host xmlns='urn:ietf:params:xml:ns:xmpp-streams'>[2001:db8::1]:5222</see-other-host>"
+    )
+    assert b"<stream:error>" + condition + b"</stream:error></stream:stream>" in sent(actions)
+    assert b"<stream:features" not in sent(actions)
+    assert others(actions) == [CloseStream()]
+    assert negotiation.state is State.CLOSED
+
+
+def test_client_is_sent_nowhere_in_clear_where_tls_is_required() -> None:
+    """Who stands between could have said so as well."""
+    negotiation = Negotiation(make_setup(TLS_REQUIRED, see_other_host="elsewhere.example"))
+    assert b"<starttls" in sent(negotiation.receive(header()))
+    drive(negotiation, received(STARTTLS), TlsEstablished())
+    assert b">elsewhere.example</see-other-host>" in sent(negotiation.receive(header()))

@@ -20,6 +20,7 @@ from protocols.negotiation_values import (
     StreamEnded,
     TlsEstablished,
 )
+from protocols.stanza import build_iq
 from protocols.stream_events import (
     ElementReceived,
     StreamClosed,
@@ -37,10 +38,14 @@ _VERSION: Final = re.compile(r"[0-9]{1,9}\.[0-9]{1,9}")
 _PROCEED: Final = f"<proceed xmlns='{TLS}'/>".encode()
 _TLS_FAILURE: Final = f"<failure xmlns='{TLS}'/>".encode()
 # What Jabber 1.4 said; XEP-0086 has the code's condition.
-_TIMEOUT: Final = (
-    f"<iq type='error'><query xmlns='{AUTH}'/><error code='408' type='wait'>"
-    f"<remote-server-timeout xmlns='{STANZAS}'/></error></iq>"
-).encode()
+_TIMEOUT: Final = build_iq(
+    to=None,
+    sender=None,
+    type="error",
+    id=None,
+    payload=f"<query xmlns='{AUTH}'/><error code='408' type='wait'>"
+    f"<remote-server-timeout xmlns='{STANZAS}'/></error>".encode(),
+)
 _COMPRESSION_FAILURE: Final = f"<failure xmlns='{COMPRESSION}'><unsupported-method/></failure>".encode()
 
 
@@ -84,7 +89,7 @@ def end_stream(setup: Setup, progress: Progress, event: StreamEnded) -> Step:
     end = fail_stream(setup, progress, RemoteProtocolError(event.condition, event.text), event.detail)
     is_old = SessionBits.UNVERSIONED in progress.bits
     if is_old and event.condition is StreamCondition.CONNECTION_TIMEOUT:
-        return Step(end.progress, (Send(setup.framing.nonza(_TIMEOUT)), *end.actions))
+        return Step(end.progress, (Send(setup.framing.stanza(_TIMEOUT)), *end.actions))
     return end
 
 

@@ -7,6 +7,7 @@ from contextlib import ExitStack, suppress
 
 import pytest
 
+from actors.managed_session import BURST
 from protocols.stream_management import PREVID_CHARACTERS_MAX
 from tests.bad_input.test_xml import assert_ended_with
 from tests.support.managed_client import CLIENT, MODULUS, SM, ManagedClient, Refused, sm
@@ -397,7 +398,7 @@ def test_client_that_never_acknowledges_is_bounded_and_closed(
         assert sm_id is not None
         sent = 0
         with suppress(AssertionError):  # the stream has ended
-            while sent < 2 * UNACKED_STANZAS_MAX:
+            while sent < (BURST + 1) * UNACKED_STANZAS_MAX:
                 other.say(address, f"n{sent}." + "x" * size, id=f"n{sent}")
                 sent += 1
                 mute.read_until(rb"</message>")
@@ -424,7 +425,7 @@ def test_client_away_that_is_sent_too_much_loses_its_session_and_no_message(
     server = strict_server
     with ManagedClient(server, server.account()).log_in() as client, managed(server) as other:
         client.cut()
-        total = 2 * UNACKED_STANZAS_MAX
+        total = (BURST + 1) * UNACKED_STANZAS_MAX
         for number in range(total):
             other.say(client.address, f"n{number}")
         other.wait_acknowledged()

@@ -91,7 +91,8 @@ def test_sessions_lists_all_with_a_few_facts(store: Store, name: str) -> None:
 
 def test_sessions_lists_more_than_one_answer_of_the_database(store: Store, name: str) -> None:
     ids = [f"{number:03} {name}" for number in range(250)]
-    store.commit([SaveSession(make_session(each)) for each in ids])
+    for start in range(0, len(ids), 50):
+        store.commit([SaveSession(make_session(each)) for each in ids[start : start + 50]])
     assert [summary.sm_id for summary in store.sessions() if name in summary.sm_id] == ids
 
 

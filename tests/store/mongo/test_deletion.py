@@ -43,8 +43,8 @@ def client(mongodb_uri: str, deletions: Deletions) -> Iterator[MongoClient[Docum
 
 def insert(store: MongoStore, name: str, seqs: range) -> None:
     records = [make_record(name, seq, pending=True) for seq in seqs]
-    for start in range(0, len(records), 500):
-        store.commit([InsertRecord(record) for record in records[start : start + 500]])
+    for start in range(0, len(records), 250):
+        store.commit([InsertRecord(record) for record in records[start : start + 250]])
 
 
 def test_deletion_of_a_dense_log_takes_small_windows(

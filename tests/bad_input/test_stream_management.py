@@ -4,6 +4,7 @@ import re
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, suppress
+from queue import SimpleQueue
 
 import pytest
 
@@ -11,7 +12,7 @@ from actors.managed_session import BURST
 from protocols.stream_management import PREVID_CHARACTERS_MAX
 from tests.bad_input.test_xml import assert_ended_with
 from tests.support.managed_client import CLIENT, MODULUS, SM, ManagedClient, Refused, sm
-from tests.support.raw_client import RawClient, assert_serves
+from tests.support.raw_client import SECONDS_MAX, RawClient, assert_serves
 from tests.support.server import RunningServer
 
 PING = "<ping xmlns='urn:xmpp:ping'/>"
@@ -253,17 +254,22 @@ def test_resume_by_many_at_once_leaves_it_with_one(server: RunningServer) -> Non
             rival.authenticate(client.account)
         resume = f"<resume xmlns='{SM}' previd='{client.sm_id}' h='{client.handled}'/>"
         ping = f"<iq type='get' id='mine'>{PING}</iq>"
-        threads = [threading.Thread(target=rival.send, args=(resume,)) for rival in rivals]
+        ends: SimpleQueue[tuple[RawClient, bytes]] = SimpleQueue()
+
+        def resume_and_hear(rival: RawClient) -> None:
+            rival.send(resume)
+            ends.put((rival, rival.read_until(rb"id='mine'|</stream:stream>")))
+
+        threads = [threading.Thread(target=resume_and_hear, args=(rival,)) for rival in rivals]
         for thread in threads:
             thread.start()
+        losers = dict(ends.get(timeout=SECONDS_MAX) for _ in rivals[1:])
+        assert all(b"<resumed " in end and b"<conflict " in end for end in losers.values())
+        (winner,) = set(rivals) - set(losers)
+        winner.send(ping)
+        assert b"waiting" in ends.get(timeout=SECONDS_MAX)[1]
         for thread in threads:
             thread.join()
-        for rival in rivals:
-            rival.read_until(rb"<resumed [^>]*/>")
-            rival.send(ping)
-        ends = [rival.read_until(rb"id='mine'|</stream:stream>") for rival in rivals]
-        assert sum(b"<conflict " in end for end in ends) == len(rivals) - 1
-        assert sum(b"waiting" in end and b"id='mine'" in end for end in ends) == 1
         client.unacked.append(ping)  # as it went out under this client's name
         assert client.resume() is None
         assert client.message() == "waiting"

@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 SEEDS ?= 1000
 # Three workers for two cores: half of the time they wait for a server or a database.
-TEST_ARGS ?= -n 3 --dist loadgroup -m "not long"
+TEST_ARGS ?= -n 3 --dist loadfile -m "not long"
 
 .PHONY: help setup run test long check format sigkill rows bench simulate lock docs clean
 

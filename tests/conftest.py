@@ -3,7 +3,6 @@
 import gc
 import os
 from collections.abc import Generator, Iterator
-from typing import Final
 
 import pytest
 from hypothesis import settings
@@ -30,26 +29,6 @@ def pytest_collection() -> Generator[None, object, object]:
         gc.enable()
         gc.collect()
         gc.freeze()
-
-
-COSTLY_FOR_MODULE: Final = frozenset(
-    {"faulty", "faulty_server", "generator", "made", "mongo_store", "own_server", "shared_restarted", "store"}
-)
-COSTLY_FOR_ALL: Final = frozenset({"shared_small_server", "shared_strict_server"})
-"""Fixtures that take a second and more to make, and are made for each module or once for a worker."""
-
-
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Have what is costly made once: the tests that share it go to one worker, as do those that parse us."""
-    for item in items:
-        fixtures = set(item.fixturenames) if isinstance(item, pytest.Function) else set()
-        if servers := fixtures & COSTLY_FOR_ALL:
-            item.add_marker(pytest.mark.xdist_group(min(servers)))
-        elif fixtures & COSTLY_FOR_MODULE:
-            item.add_marker(pytest.mark.xdist_group(item.path.stem))
-        elif item.path.parent.name == "architecture":
-            item.add_marker(pytest.mark.xdist_group("architecture"))
 
 
 @pytest.fixture(scope="session")

@@ -38,7 +38,6 @@ class ScriptFile(pytest.File):
         """Its one test."""
         script = read_script(self.path)
         item = Conversation.from_parent(self, name=self.path.stem, script=script)
-        item.add_marker(pytest.mark.xdist_group(_group(script)))
         yield item
 
 

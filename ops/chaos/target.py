@@ -45,9 +45,9 @@ format = "json"
 [limits]
 # It is killed many times a minute, and that is no reason to give up; nor is a client that comes back often.
 restarts_max = 100000
+failed_logins_max = 100000
 # What is delivered while the database is away may come twice after a crash; here nothing may.
 store_away_seconds = 120
-failed_logins_max = 100000
 """
 
 

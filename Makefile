@@ -61,8 +61,9 @@ bench: setup ## measure a server on loopback (needs a C compiler)
 simulate: setup ## run the server from SEEDS=1000 seeds, on all cores; STATE=FILE continues there
 	$(BIN)/python -m tests.simulation --seeds $(SEEDS) $(if $(STATE),--state $(STATE)) $(SIMULATE_ARGS)
 
-docs: setup ## write docs/configuration.md and docs/ROWS.md again
+docs: setup ## write docs/configuration.md, docs/ROWS.md and docs/trouper.doap again
 	$(BIN)/python -m ops.config_docs
+	$(BIN)/python -m ops.doap
 	$(BIN)/python -m tests.scenarios.rows_docs
 
 lock: .venv/.created ## pin the newest versions that pyproject.toml admits

@@ -43,11 +43,19 @@ class ModuleFaultError(Exception):
 
 @final
 class Xep(NamedTuple):
-    """A standard that a module implements, for the list of standards and the DOAP file."""
+    """A standard that a module implements, for the list of standards and the DOAP file.
 
-    number: str  # '0199', or 'RFC 6121'
+    Attributes:
+        number: '0199', or 'RFC 6121'.
+        version: The one implemented.
+        note: What is to be said of it.
+        is_partial: Whether something of it is missing; the note says what there is.
+    """
+
+    number: str
     version: str
     note: str = ""
+    is_partial: bool = False
 
 
 @final

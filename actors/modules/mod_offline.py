@@ -83,7 +83,11 @@ def _delayed(context: AccountContext, waiting: Waiting) -> Stanza:
 MODULE: Final = Module(
     name="offline",
     summary="Keeps messages for accounts with nobody there, and delivers them when somebody comes.",
-    xeps=(Xep("0160", "1.0.1"), Xep("0203", "2.0"), Xep("0334", "0.4.0", "store and no-store")),
+    xeps=(
+        Xep("0160", "1.0.1"),
+        Xep("0203", "2.0"),
+        Xep("0334", "0.4.0", "store and no-store", is_partial=True),
+    ),
     features=(OFFLINE,),
     hooks=(OnUndelivered(keep), OnAvailable(hand_over)),
     uses=(OfflineQueue,),

@@ -1,4 +1,4 @@
-"""Writes docs/ROWS.md from the rows and the scripts that show them: `make docs`.
+"""Writes docs/ROWS.md from the rows, the scripts that show them, and what modules declare: `make docs`.
 
 A test holds the file against what this would write, so the page cannot fall behind. That the scripts hold is
 what the tests of every script are for.
@@ -10,6 +10,8 @@ from collections import defaultdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from actors.modules import MODULES
+from ops.doap import standards
 from tests.scenarios.conftest import SCRIPTS
 from tests.scenarios.rows import read_rows
 from tests.scenarios.script import read_script
@@ -17,6 +19,7 @@ from tests.scenarios.script import read_script
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from actors.module import Module, Xep
     from tests.scenarios.rows import Row
 
 PAGE: Final = Path(__file__).resolve().parents[2] / "docs" / "ROWS.md"
@@ -37,6 +40,14 @@ part.
 | row | what it is | standard | shown by |
 |---|---|---|---|
 """
+_STANDARDS_HEAD: Final = """
+# Standards
+
+What the modules declare (docs/modules.md), also for programs in [trouper.doap](trouper.doap).
+
+| standard | version | how much of it | by |
+|---|---|---|---|
+"""
 
 
 def scripts_by_row(folder: Path = SCRIPTS) -> Mapping[str, Sequence[str]]:
@@ -48,9 +59,11 @@ def scripts_by_row(folder: Path = SCRIPTS) -> Mapping[str, Sequence[str]]:
     return found
 
 
-def render(rows: Sequence[Row], scripts: Mapping[str, Sequence[str]]) -> str:
+def render(rows: Sequence[Row], scripts: Mapping[str, Sequence[str]], modules: Sequence[Module]) -> str:
     """Returns the whole page."""
-    return _HEAD + "".join(_line(row, scripts.get(row.id, ())) for row in rows)
+    lines = (_line(row, scripts.get(row.id, ())) for row in rows)
+    declared = (_standard(xep, by) for xep, by in standards(modules))
+    return "".join([_HEAD, *lines, _STANDARDS_HEAD, *declared])
 
 
 def _line(row: Row, scripts: Sequence[str]) -> str:
@@ -66,10 +79,16 @@ def _line(row: Row, scripts: Sequence[str]) -> str:
     return f"| {row.id} | {row.title} | {row.standard} | {'; '.join(words)} |\n"
 
 
+def _standard(xep: Xep, by: Sequence[Module]) -> str:
+    name = xep.number if xep.number.startswith("RFC") else f"XEP-{xep.number}"
+    share = ": ".join(filter(None, ["in part" if xep.is_partial else "whole", xep.note]))
+    return f"| {name} | {xep.version} | {share} | {', '.join(module.name for module in by)} |\n"
+
+
 def main() -> None:
     """Writes the page."""
     PAGE.parent.mkdir(exist_ok=True)
-    PAGE.write_text(render(read_rows(), scripts_by_row()), encoding="utf-8")
+    PAGE.write_text(render(read_rows(), scripts_by_row(), MODULES), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -79,14 +79,18 @@ class Directory:
     """Users by bare address.
 
     Attributes:
+        hosts: The services beside the domain.
         stored: Accounts of which sessions wait in the database that nobody has read yet.
         left: Full addresses of sessions that this process has left to the next one.
     """
 
-    __slots__ = ("left", "stored", "users")
+    __slots__ = ("hosts", "left", "stored", "users")
 
-    def __init__(self, stored: Container[str] = (), left: Container[JID] = ()) -> None:
+    def __init__(
+        self, stored: Container[str] = (), left: Container[JID] = (), hosts: Container[str] = ()
+    ) -> None:
         self.users: dict[str, UserEntry] = {}
+        self.hosts = hosts
         self.stored = stored
         self.left = left
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, NamedTuple, final
 
 from actors.account_items import AccountItems
+from actors.module import DomainIq
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -38,6 +39,12 @@ class Entity(NamedTuple):
     node: str = ""
 
 
+def host_entity(context: Context) -> Entity:
+    """What is asked: the server itself, or one of its services."""
+    asked = context.host.full
+    return next((each for each in services(context) if each.jid == asked), None) or domain_entity(context)
+
+
 def domain_entity(context: Context) -> Entity:
     """The server itself."""
     identities = tuple(each for module in context.modules for each in module.identities)
@@ -45,17 +52,29 @@ def domain_entity(context: Context) -> Entity:
     return Entity(context.domain.full, identities, tuple(sorted(features)), _name(identities))
 
 
+def host_items(context: Context) -> Sequence[Entity]:
+    """What there is below what is asked: the services, below the server itself."""
+    return services(context) if context.host == context.domain else ()
+
+
 def services(context: Context) -> Sequence[Entity]:
-    """What the server hosts beside its accounts."""
+    """What the server hosts beside its accounts; each can do what the server does for all of them as well."""
+    shared = {
+        iq.payload.namespace
+        for module in context.modules
+        for iq in module.iqs
+        if isinstance(iq, DomainIq) and iq.to_services
+    }
     return [
         Entity(
-            f"{each.label}.{context.domain.full}",
+            address.full,
             each.identities,
-            tuple(sorted(set(each.features))),
+            tuple(sorted(shared.union(each.features))),
             _name(each.identities),
         )
         for module in context.modules
         for each in module.services
+        if (address := each.address(context.domain)) is not None
     ]
 
 

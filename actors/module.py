@@ -16,6 +16,8 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple, TypeVar, final
 
+from protocols.errors import JIDMalformed
+from protocols.jid import jid_from_parts
 from protocols.stanza import PayloadName
 
 if TYPE_CHECKING:
@@ -67,21 +69,6 @@ class Identity(NamedTuple):
     name: str = ""
 
 
-@final
-class Service(NamedTuple):
-    """A host beside the domain.
-
-    Attributes:
-        label: What stands before the domain in its address, and a dot: 'users'.
-        identities: What it is.
-        features: What it can do.
-    """
-
-    label: str
-    identities: tuple[Identity, ...]
-    features: tuple[str, ...] = ()
-
-
 # -- what handlers are given
 
 
@@ -91,6 +78,7 @@ class Context:
 
     Attributes:
         domain: The domain served.
+        host: What of it is asked: the domain itself, or a service beside it.
         limits: The server's bounds.
         modules: The modules that run.
         now_ms: Tells the time, in milliseconds since 1970.
@@ -101,6 +89,7 @@ class Context:
     """
 
     domain: JID
+    host: JID
     limits: LimitSettings
     modules: Sequence[Module]
     now_ms: Callable[[], int]
@@ -195,11 +184,16 @@ class Asker(enum.Enum):
 
 @final
 class DomainIq(NamedTuple):
-    """A handler for requests to the server, by the payload's name and the IQ's types."""
+    """A handler for requests to the server, by the payload's name and the IQ's types.
+
+    With `to_services` also for requests to those services that have no handler of their own for them; what
+    it answers is then a feature of each.
+    """
 
     payload: PayloadName
     types: frozenset[str]
     handle: Callable[[Context, Request], Awaitable[Sequence[DomainEffect]]]
+    to_services: bool = False
 
 
 @final
@@ -223,6 +217,31 @@ class AccountIq(NamedTuple):
 
 
 Iq = DomainIq | StrangerIq | AccountIq
+
+
+@final
+class Service(NamedTuple):
+    """A host beside the domain.
+
+    Attributes:
+        label: What stands before the domain in its address, and a dot: 'users'.
+        identities: What it is.
+        features: What it can do.
+        iqs: Handlers of requests to it: of its own, or what it is asked about the sender's own account,
+            which that account's presence actor then answers.
+    """
+
+    label: str
+    identities: tuple[Identity, ...]
+    features: tuple[str, ...] = ()
+    iqs: tuple[DomainIq | AccountIq, ...] = ()
+
+    def address(self, domain: JID) -> JID | None:
+        """Its address; None where there can be none below the domain, such as below an IPv6 address."""
+        try:
+            return jid_from_parts(None, f"{self.label}.{domain.full}")
+        except JIDMalformed:
+            return None
 
 
 # -- hooks

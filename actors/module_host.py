@@ -16,23 +16,21 @@ from actors.account_items import AccountItems
 from actors.accounts import Accounts
 from actors.module import (
     AccountContext,
-    AccountIq,
     Asker,
     Context,
-    DomainIq,
     ModuleFaultError,
     OnAvailable,
     OnUndelivered,
     Request,
     StrangerContext,
-    StrangerIq,
 )
 from actors.offline_queue import OfflineQueue
 from actors.presence_effects import Answer, PresenceEffect, Refuse, Send
 from actors.presence_rules import shares_presence
+from actors.request_tables import find_handler, hosts_of, strangers_of
 from protocols.conditions import StanzaCondition
 from protocols.errors import StanzaError
-from protocols.stanza import PayloadName, Stanza, build_error, build_iq_result
+from protocols.stanza import Stanza, build_error, build_iq_result
 from store.errors import StoreUnavailable
 from supervision.actor import Actor
 from supervision.child_spec import ChildSpec, Restart
@@ -46,6 +44,7 @@ if TYPE_CHECKING:
     from actors.module import Module
     from actors.presence_effects import AccountEffect, DomainEffect
     from actors.presence_state import PresenceState
+    from actors.request_tables import Host
     from actors.server import Server
     from actors.settings import LimitSettings
     from protocols.jid import JID
@@ -69,6 +68,7 @@ class _Common(TypedDict):
     """The fields of `Context`."""
 
     domain: JID
+    host: JID
     limits: LimitSettings
     modules: Sequence[Module]
     now_ms: Callable[[], int]
@@ -78,10 +78,7 @@ class _Common(TypedDict):
     interfaces: Mapping[type, object]
 
 
-T = TypeVar("T", DomainIq, StrangerIq, AccountIq)
 H = TypeVar("H", OnUndelivered, OnAvailable)
-
-_Key = tuple[PayloadName, str]
 
 
 class HandlerFailed(NamedTuple):
@@ -105,8 +102,8 @@ class ModuleHost:
             options: By module, an instance of what it declares as its options; defaults where there is none.
 
         Raises:
-            ModuleFaultError: two modules have one name or handle the same request, or one needs what there
-                is not.
+            ModuleFaultError: two modules have one name, handle the same request or bring the same service,
+                or one needs what there is not.
         """
         self._server = server
         self.modules = tuple(modules)
@@ -117,20 +114,28 @@ class ModuleHost:
         }
         self._shared: dict[type, object] = {Accounts: server.accounts}
         _check(modules, {*self._shared, OfflineQueue, AccountItems})
-        self._domain = _by_request(modules, DomainIq)
-        self._strangers = _by_request(modules, StrangerIq)
-        self._accounts = _by_request(modules, AccountIq)
+        self._hosts = hosts_of(server.domain, modules)
+        self._domain = self._hosts[server.domain.full]
+        self.services = frozenset(self._hosts) - {server.domain.full}
+        self._strangers = strangers_of(modules)
         self._undelivered = _by_priority(modules, OnUndelivered)
         self._available = _by_priority(modules, OnAvailable)
 
     # -- contexts
 
-    def _common(self, module: Module, more: Mapping[type, object] = MappingProxyType({})) -> _Common:
+    def _host_of(self, to: JID | None) -> Host:
+        """Who is asked by this address; an account is one of the domain's."""
+        return self._domain if to is None else self._hosts.get(to.domainpart, self._domain)
+
+    def _common(
+        self, module: Module, host: Host | None = None, more: Mapping[type, object] = MappingProxyType({})
+    ) -> _Common:
         """What all contexts have; `more` are interfaces besides those that are the same for everybody."""
         server = self._server
         there = {**self._shared, **more}
         return {
             "domain": server.domain,
+            "host": (host or self._domain).jid,
             "limits": server.settings.limits,
             "modules": self.modules,
             "now_ms": server.world.now_ms,
@@ -140,13 +145,15 @@ class ModuleHost:
             "interfaces": {each: there[each] for each in module.uses if each in there},
         }
 
-    def _account_context(self, module: Module, state: PresenceState, user: User) -> AccountContext:
+    def _account_context(
+        self, module: Module, state: PresenceState, user: User, host: Host | None = None
+    ) -> AccountContext:
         queue = OfflineQueue(
             self._server.store, user, self._server.ledger_of(state.jid), state.pending, self._server.names
         )
         items = AccountItems(self._server.store, user.bare_jid)
         return AccountContext(
-            **self._common(module, {OfflineQueue: queue, AccountItems: items}),
+            **self._common(module, host, {OfflineQueue: queue, AccountItems: items}),
             jid=state.jid,
             user=user,
             priorities=state.priorities,
@@ -163,13 +170,14 @@ class ModuleHost:
             StanzaError: the request is refused.
             StoreUnavailable: the database is away.
         """
-        found = _find(self._accounts, stanza)
+        host = self._host_of(stanza.to)
+        found = find_handler(host.accounts, stanza)
         if found is None:
             raise StanzaError(StanzaCondition.SERVICE_UNAVAILABLE)
         module, declared = found
         _admit(declared.asker, state, stanza)
         try:
-            effects = await declared.handle(self._account_context(module, state, user), Request(stanza))
+            effects = await declared.handle(self._account_context(module, state, user, host), Request(stanza))
             _answer_in(effects)
         except (StanzaError, StoreUnavailable):
             raise
@@ -220,13 +228,14 @@ class ModuleHost:
     # -- for the domain, each in a task of its own
 
     def start_domain_iq(self, stanza: Stanza) -> None:
-        """Answer a request to the domain, soon."""
-        found = _find(self._domain, stanza)
+        """Answer a request to the domain or to a service, soon."""
+        host = self._host_of(stanza.to)
+        found = find_handler(host.domain, stanza)
         if found is None:
-            self._ask_account(stanza)
+            self._ask_account(host, stanza)
             return
         module, declared = found
-        context = Context(**self._common(module))
+        context = Context(**self._common(module, host))
         reply = self._start_job(module, stanza, lambda: declared.handle(context, Request(stanza)))
 
         def answered() -> None:
@@ -237,10 +246,11 @@ class ModuleHost:
         else:
             reply.on_filled = answered
 
-    def _ask_account(self, stanza: Stanza) -> None:
-        """The server may be asked about the sender's own account, which then answers in its name."""
-        found, asker = _find(self._accounts, stanza), stanza.sender
-        if found is None or not found[1].to_domain or asker is None:
+    def _ask_account(self, host: Host, stanza: Stanza) -> None:
+        """A host may be asked about the sender's own account, which then answers in its name."""
+        found, asker = find_handler(host.accounts, stanza), stanza.sender
+        is_for_all = host is not self._domain
+        if found is None or asker is None or not (is_for_all or found[1].to_domain):
             routing.send_back(self._server, stanza, _UNKNOWN)
         elif asker.domainpart != self._server.domain.domainpart:
             routing.send_back(self._server, stanza, _FORBIDDEN)
@@ -253,7 +263,7 @@ class ModuleHost:
 
     def answer_stranger(self, stanza: Stanza, address: str) -> Reply[Stanza]:
         """Answer a request from a connection that has not logged in, and comes from this IP address."""
-        found = _find(self._strangers, stanza)
+        found = find_handler(self._strangers, stanza)
         if found is None:
             reply: Reply[Stanza] = Reply()
             reply.set(build_error(stanza, _UNKNOWN))
@@ -337,32 +347,10 @@ def _check(modules: Sequence[Module], interfaces: Collection[type]) -> None:
             raise ModuleFaultError(f"two modules are called {module.name}")
 
 
-def _by_request(modules: Sequence[Module], kind: type[T]) -> Mapping[_Key, tuple[Module, T]]:
-    """The handlers of one kind; two for one request are a fault."""
-    table: dict[_Key, tuple[Module, T]] = {}
-    for module in modules:
-        for handler in module.iqs:
-            if not isinstance(handler, kind):
-                continue
-            for type_ in handler.types:
-                key = (handler.payload, type_)
-                if key in table:
-                    raise ModuleFaultError(
-                        f"modules {table[key][0].name} and {module.name} both handle "
-                        f"{type_} of {handler.payload.name} in {handler.payload.namespace}"
-                    )
-                table[key] = (module, handler)
-    return table
-
-
 def _by_priority(modules: Sequence[Module], kind: type[H]) -> Sequence[tuple[Module, H]]:
     """The hooks for one point, in the order in which they run."""
     hooks = [(module, hook) for module in modules for hook in module.hooks if isinstance(hook, kind)]
     return sorted(hooks, key=lambda entry: entry[1].priority)
-
-
-def _find(table: Mapping[_Key, tuple[Module, T]], stanza: Stanza) -> tuple[Module, T] | None:
-    return None if stanza.payload is None else table.get((stanza.payload, stanza.type))
 
 
 def _admit(asker: Asker, state: PresenceState, stanza: Stanza) -> None:

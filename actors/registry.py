@@ -90,7 +90,7 @@ def rebuilt(server: Server) -> Directory:
     Of two sessions with one name, of which the older is on its way out, the younger has it: children are
     listed in the order in which they were started.
     """
-    directory = Directory(server.streams.accounts, server.streams.left)
+    directory = Directory(server.streams.accounts, server.streams.left, server.modules.services)
     for slot in server.sessions.children():
         if isinstance(slot.state, SessionState) and slot.ref.is_alive:
             directory.claim(slot.state.jid, slot.ref)

@@ -47,7 +47,7 @@ class ToUser(NamedTuple):
 
 @final
 class ToServer(NamedTuple):
-    """Addressed to the domain itself."""
+    """Addressed to the domain itself, or to a service beside it."""
 
     stanza: Stanza
 
@@ -96,7 +96,8 @@ def route(directory: Directory, domain: str, stanza: Stanza) -> tuple[RoutingEff
         if quick is not None:
             return quick
     if to.domainpart != domain:
-        return refuse(stanza, _NOT_FEDERATED)
+        is_service = to.domainpart in directory.hosts
+        return (ToServer(stanza),) if is_service else refuse(stanza, _NOT_FEDERATED)
     if to.localpart is None:
         return (ToServer(stanza),)
     if stanza.kind is StanzaKind.IQ and to in directory.left:

@@ -106,7 +106,6 @@ class Server:
         self.note = note
         self.domain: JID = parse_jid(settings.domain)
         self.streams = Streams()
-        self.directory = Directory(self.streams.accounts, self.streams.left)
         self.registry: Ref[RegistryMessage] | None = None  # set by the registry itself
         self.ports = PortTable()
         self.store = StoreAccess(world.readers, limits.ledger_bytes_max)
@@ -130,6 +129,7 @@ class Server:
         self.jobs = self._children("jobs", JOBS_MAX)
         self.accounts = Accounts(self)
         self.modules = ModuleHost(self, modules, options)
+        self.directory = Directory(self.streams.accounts, self.streams.left, self.modules.services)
         self.connections_by_address: dict[str, int] = {}
         self.listening: dict[str, Address] = {}  # by listener; where port 0 was asked for, what it became
         self._numbers = itertools.count(1)
@@ -323,10 +323,12 @@ class Server:
             self.keep_left(with_late(record, [stanza.data]))
 
     def hand_to_modules(self, stanza: Stanza) -> None:
-        """A stanza for the server itself: requests go to modules, messages are for nobody here."""
-        if stanza.kind is StanzaKind.IQ and stanza.type in {"get", "set"}:
+        """A stanza for the domain or a service: requests go to modules, messages are for nobody here."""
+        assert stanza.to is not None
+        is_request = stanza.kind is StanzaKind.IQ and stanza.type in {"get", "set"}
+        if is_request and stanza.to.localpart is None:
             self.modules.start_domain_iq(stanza)
-        elif stanza.kind is StanzaKind.MESSAGE:
+        elif is_request or stanza.kind is StanzaKind.MESSAGE:
             routing.send_back(self, stanza, StanzaError(StanzaCondition.SERVICE_UNAVAILABLE))
 
     def detach(self, session: Ref[Any]) -> None:
@@ -348,4 +350,6 @@ class Server:
 
 def _declared_names(modules: Sequence[Module]) -> frozenset[str]:
     """The names that modules work with, which the XML library may always see."""
-    return frozenset(name for module in modules for iq in module.iqs for name in iq.payload)
+    iqs = [iq for module in modules for iq in module.iqs]
+    iqs += [iq for module in modules for service in module.services for iq in service.iqs]
+    return frozenset(name for iq in iqs for name in iq.payload)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from actors.discovery import domain_entity, services
+from actors.discovery import host_entity, services
 from actors.module import GET_SET, DomainIq, Module, Xep
 from actors.presence_effects import Answer
 from protocols.conditions import StanzaCondition
@@ -38,9 +38,9 @@ async def tell_agents(context: Context, request: Request) -> Sequence[Answer]:
 
 
 async def tell_agent(context: Context, request: Request) -> Sequence[Answer]:
-    """What the server itself is."""
+    """What the server itself is, or a service."""
     _refuse_set(request)
-    return (Answer(f"<query xmlns='{AGENT}'>{_described(domain_entity(context))}</query>".encode()),)
+    return (Answer(f"<query xmlns='{AGENT}'>{_described(host_entity(context))}</query>".encode()),)
 
 
 def _refuse_set(request: Request) -> None:
@@ -72,6 +72,6 @@ MODULE: Final = Module(
     features=(AGENT, AGENTS),
     iqs=(
         DomainIq(PayloadName(AGENTS, "query"), GET_SET, tell_agents),
-        DomainIq(PayloadName(AGENT, "query"), GET_SET, tell_agent),
+        DomainIq(PayloadName(AGENT, "query"), GET_SET, tell_agent, to_services=True),
     ),
 )

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from actors.account_items import AccountItems
-from actors.discovery import account_entity, account_items, domain_entity, services
+from actors.discovery import account_entity, account_items, host_entity, host_items
 from actors.module import GET_SET, AccountContext, AccountIq, Asker, Context, DomainIq, Identity, Module, Xep
 from actors.presence_effects import Answer
 from protocols.conditions import StanzaCondition
@@ -36,11 +36,11 @@ _CLIENT: Final = Identity("client", "client")
 _ACCOUNT: Final = " category='user'"
 
 
-async def browse_domain(context: Context, request: Request) -> Sequence[Answer]:
-    """The server, its namespaces, and what it hosts (§4)."""
+async def browse_host(context: Context, request: Request) -> Sequence[Answer]:
+    """The server, its namespaces, and what it hosts (§4); or a service and its namespaces."""
     _refuse_set(request)
-    domain = domain_entity(context)
-    return (_tree(domain, _seen(domain), services(context)),)
+    host = host_entity(context)
+    return (_tree(host, _seen(host), host_items(context)),)
 
 
 async def browse_account(context: AccountContext, request: Request) -> Sequence[Answer]:
@@ -95,7 +95,7 @@ MODULE: Final = Module(
     features=(BROWSE,),
     account_features=(BROWSE,),
     iqs=(
-        DomainIq(_BROWSE, GET_SET, browse_domain),
+        DomainIq(_BROWSE, GET_SET, browse_host, to_services=True),
         AccountIq(_BROWSE, GET_SET, Asker.SUBSCRIBERS, browse_account),
     ),
     uses=(AccountItems,),

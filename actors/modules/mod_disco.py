@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from actors.account_items import AccountItems
-from actors.discovery import PUBLISHED, account_entity, account_items, domain_entity, published_key, services
+from actors.discovery import PUBLISHED, account_entity, account_items, host_entity, host_items, published_key
 from actors.module import GET, SET, AccountContext, AccountIq, Asker, Context, DomainIq, Identity, Module, Xep
 from actors.presence_effects import Answer, ForgetItem, KeepItem
 from actors.settings import count
@@ -46,10 +46,10 @@ class DiscoOptions:
     published_max: int = count(50, "Items that an account may publish.", most=1_000)
 
 
-async def tell_domain_info(context: Context, request: Request) -> Sequence[Answer]:
-    """What the server is and can do (§3)."""
+async def tell_host_info(context: Context, request: Request) -> Sequence[Answer]:
+    """What the server or a service is and can do (§3)."""
     _refuse_node(request)
-    return (_info(domain_entity(context)),)
+    return (_info(host_entity(context)),)
 
 
 async def tell_account_info(context: AccountContext, request: Request) -> Sequence[Answer]:
@@ -58,10 +58,10 @@ async def tell_account_info(context: AccountContext, request: Request) -> Sequen
     return (_info(account_entity(context)),)
 
 
-async def tell_domain_items(context: Context, request: Request) -> Sequence[Answer]:
-    """The services of this server (§4)."""
+async def tell_host_items(context: Context, request: Request) -> Sequence[Answer]:
+    """The services of this server (§4); a service has nothing below it unless it says so itself."""
     _refuse_node(request)
-    return (_items(services(context)),)
+    return (_items(host_items(context)),)
 
 
 async def tell_account_items(context: AccountContext, request: Request) -> Sequence[Answer]:
@@ -145,8 +145,8 @@ MODULE: Final = Module(
     identities=(Identity("server", "im", "Trouper"),),
     account_identities=(Identity("account", "registered"),),
     iqs=(
-        DomainIq(_INFO, GET, tell_domain_info),
-        DomainIq(_ITEMS, GET, tell_domain_items),
+        DomainIq(_INFO, GET, tell_host_info, to_services=True),
+        DomainIq(_ITEMS, GET, tell_host_items, to_services=True),
         AccountIq(_INFO, GET, Asker.SUBSCRIBERS, tell_account_info),
         AccountIq(_ITEMS, GET, Asker.SUBSCRIBERS, tell_account_items),
         AccountIq(_ITEMS, SET, Asker.OWNER, publish_items),

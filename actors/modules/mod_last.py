@@ -61,7 +61,7 @@ MODULE: Final = Module(
     features=(LAST,),
     account_features=(LAST,),
     iqs=(
-        DomainIq(_LAST, GET_SET, tell_uptime),
+        DomainIq(_LAST, GET_SET, tell_uptime, to_services=True),
         AccountIq(_LAST, GET_SET, Asker.VIEWERS, tell_absence),
     ),
 )

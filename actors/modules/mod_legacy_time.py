@@ -30,5 +30,5 @@ MODULE: Final = Module(
     summary="Tells the time to clients older than XEP-0202.",
     xeps=(Xep("0090", "1.2"),),
     features=(LEGACY_TIME,),
-    iqs=(DomainIq(PayloadName(LEGACY_TIME, "query"), GET_SET, tell_time),),
+    iqs=(DomainIq(PayloadName(LEGACY_TIME, "query"), GET_SET, tell_time, to_services=True),),
 )

@@ -22,5 +22,5 @@ MODULE: Final = Module(
     xeps=(Xep("0199", "2.0.1"),),
     features=(PING,),
     account_features=(PING,),
-    iqs=(DomainIq(_PING, GET, pong), AccountIq(_PING, GET, Asker.SUBSCRIBERS, pong)),
+    iqs=(DomainIq(_PING, GET, pong, to_services=True), AccountIq(_PING, GET, Asker.SUBSCRIBERS, pong)),
 )

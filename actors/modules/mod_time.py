@@ -25,5 +25,5 @@ MODULE: Final = Module(
     summary="Tells the time.",
     xeps=(Xep("0202", "2.0"),),
     features=(TIME,),
-    iqs=(DomainIq(PayloadName(TIME, "time"), GET_SET, tell_time),),
+    iqs=(DomainIq(PayloadName(TIME, "time"), GET_SET, tell_time, to_services=True),),
 )

@@ -47,6 +47,6 @@ MODULE: Final = Module(
     summary="Tells which software the server is.",
     xeps=(Xep("0092", "1.1"),),
     features=(VERSION,),
-    iqs=(DomainIq(PayloadName(VERSION, "query"), GET_SET, tell_version),),
+    iqs=(DomainIq(PayloadName(VERSION, "query"), GET_SET, tell_version, to_services=True),),
     options=VersionOptions,
 )

@@ -3,9 +3,20 @@
 from typing import Any, cast
 
 from actors.account_items import AccountItems
-from actors.discovery import Entity, account_entity, account_items, domain_entity, published_key, services
-from actors.module import AccountContext, Identity, Module, Service
+from actors.discovery import (
+    Entity,
+    account_entity,
+    account_items,
+    domain_entity,
+    host_entity,
+    host_items,
+    published_key,
+    services,
+)
+from actors.module import GET, AccountContext, Context, DomainIq, Identity, Module, Request, Service
+from actors.presence_effects import Answer
 from protocols.jid import parse_jid
+from protocols.stanza import PayloadName
 from store.account_items import AccountItem
 from store.users import User
 
@@ -28,6 +39,7 @@ def context(**fields: Any) -> AccountContext:
         "limits": None,
         "modules": MODULES,
         "now_ms": lambda: 0,
+        "host": parse_jid("example.com"),
         "started_ms": 0,
         "new_token": lambda: "t",
         "chosen_options": None,
@@ -52,6 +64,29 @@ def test_services_are_hosts_below_the_domain() -> None:
         Entity("users.example.com", (SERVER,), ("y", "z"), "S"),
         Entity("rooms.example.com"),
     ]
+
+
+async def pong(_context: Context, _request: Request) -> tuple[Answer]:
+    return (Answer(),)
+
+
+def test_service_can_do_what_the_server_does_for_all_of_them() -> None:
+    shared = DomainIq(PayloadName("x", "q"), GET, pong, to_services=True)
+    own = DomainIq(PayloadName("v", "q"), GET, pong)
+    modules = (*MODULES, Module(name="c", summary="C.", iqs=(shared, own)))
+    assert [each.features for each in services(context(modules=modules))] == [("x", "y", "z"), ("x",)]
+
+
+def test_services_there_are_none_below_an_address() -> None:
+    assert services(context(domain=parse_jid("[::1]"))) == []
+
+
+def test_host_that_is_asked_is_the_domain_with_its_services_or_one_of_them() -> None:
+    assert host_entity(context()) == domain_entity(context())
+    assert host_items(context()) == services(context())
+    users = context(host=parse_jid("users.example.com"))
+    assert host_entity(users) == services(users)[0]
+    assert host_items(users) == ()
 
 
 class Kept:

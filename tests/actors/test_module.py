@@ -132,6 +132,7 @@ def context(**fields: Any) -> Context:
         "limits": None,
         "modules": (),
         "now_ms": lambda: 0,
+        "host": parse_jid("example.com"),
         "started_ms": 0,
         "new_token": lambda: "t",
         "chosen_options": None,

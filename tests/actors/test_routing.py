@@ -95,6 +95,13 @@ def test_route_elsewhere(to: str, kind: str, type: str, where: list[str]) -> Non
     assert sent(Directory(), kind, type, to) == where
 
 
+@pytest.mark.parametrize("to", ["users.localhost", "users.localhost/x", "romeo@users.localhost"])
+@pytest.mark.parametrize("kind", ["message", "presence", "iq"])
+def test_route_to_a_service_is_to_the_server(to: str, kind: str) -> None:
+    type = {"message": "chat", "presence": "probe", "iq": "get"}[kind]
+    assert sent(Directory(hosts={"users.localhost"}), kind, type, to) == ["to server"]
+
+
 # -- sessions that wait in the database
 
 

@@ -50,6 +50,9 @@ async def test_agent_is_the_server_itself() -> None:
         assert [await romeo.ask(ask("agent"))] == told(
             "agent", "<name>S &amp; T</name><service>jabber</service><register/>"
         )
+        said_of_users = "<name>Who</name><service>jud</service><register/><search/>"
+        asked = await romeo.ask(ask("agent", to="users.localhost"))
+        assert [asked.replace("users.localhost", "localhost")] == told("agent", said_of_users)
 
 
 @pytest.mark.parametrize("kind", ["agent", "agents"])

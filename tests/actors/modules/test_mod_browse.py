@@ -22,6 +22,8 @@ HOSTS = Module(
     ),
 )
 DISCO = ("http://jabber.org/protocol/disco#info", "http://jabber.org/protocol/disco#items")
+SHARED = "".join(f"<ns>{each}</ns>" for each in (*DISCO, "jabber:iq:browse"))
+"""What the server answers for its services."""
 
 
 def browse(to: str, type: str = "get") -> str:
@@ -50,11 +52,22 @@ async def test_browse_of_the_domain_is_a_tree_of_what_it_hosts() -> None:
             "category='service' type='jabber' name='Trouper'",
             ("jabber:iq:browse", "urn:&lt;b>"),
             "<item jid='users.localhost' category='service' type='jud' name='&apos;Who&apos;'>"
-            "<ns>jabber:iq:search</ns></item>"
-            "<item jid='rooms.localhost' category='conference' type='public'/>"
-            "<item jid='irc.localhost' category='service' type='irc'/>"
-            "<item jid='x.localhost' category='x-component' type='generic'/>"
-            "<item jid='y.localhost'/>",
+            f"{SHARED}<ns>jabber:iq:search</ns></item>"
+            f"<item jid='rooms.localhost' category='conference' type='public'>{SHARED}</item>"
+            f"<item jid='irc.localhost' category='service' type='irc'>{SHARED}</item>"
+            f"<item jid='x.localhost' category='x-component' type='generic'>{SHARED}</item>"
+            f"<item jid='y.localhost'>{SHARED}</item>",
+        )
+
+
+async def test_browse_of_a_service_is_what_it_is_and_can_do() -> None:
+    async with house().open() as here:
+        romeo = await here.log_in(f"{ROMEO}/orchard")
+        assert [await romeo.ask(browse("users.localhost"))] == told(
+            "users.localhost",
+            "category='service' type='jud' name='&apos;Who&apos;'",
+            ("jabber:iq:browse", "jabber:iq:search"),
+            "",
         )
 
 

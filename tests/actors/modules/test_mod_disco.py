@@ -66,6 +66,11 @@ async def test_disco_domain_tells_what_it_hosts() -> None:
         romeo = await house.log_in("romeo@localhost/orchard")
         items = "<item jid='users.localhost' name='Who&apos;s who'/><item jid='x.localhost'/>"
         assert [await romeo.ask(ask(ITEMS, "localhost"))] == told(ITEMS, "localhost", items)
+        assert [await romeo.ask(ask(ITEMS, "users.localhost"))] == told(ITEMS, "users.localhost", "")
+        who = "<identity category='directory' type='user' name='Who&apos;s who'/>"
+        assert [await romeo.ask(ask(INFO, "users.localhost"))] == told(
+            INFO, "users.localhost", who + features(INFO, ITEMS)
+        )
 
 
 @pytest.mark.parametrize("account", ["juliet@localhost", "romeo@localhost"])

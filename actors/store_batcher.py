@@ -238,6 +238,7 @@ class Batcher(Actor[BatcherMessage, BatcherMessage]):
             for entry in self._batch_is_over():
                 entry.waiting.commit.reply.fail(error)
             return
+        state.unknown = True  # to whoever commits it again, should this incarnation end before all are told
         self.slot.probe(Point.COMMITTED, state.batch)
         batch = self._batch_is_over()
         state.committed += len(batch)

@@ -222,6 +222,23 @@ async def test_away_too_long_unknown_outcome_is_kept(
         assert reply.result() == [COMMITTED]
 
 
+async def test_away_too_long_what_a_killed_batcher_had_committed_is_kept(
+    desk: Desk, autojump_clock: trio.testing.MockClock
+) -> None:
+    """Nobody was told yet, and the database is away before its successor can ask again."""
+    desk.thread.is_quick = True
+    desk.stage.runtime.probe = _kill_at(Point.COMMITTED, tuple, times=1)
+    desk.faults.extend([None, *[Fault.AWAY] * 1_000])
+    async with desk.open():
+        reply = desk.submit(make_write(1))
+        await trio.sleep(4 * AWAY_SECONDS_MAX)
+        assert stored(desk) == [1]
+        assert not reply.is_filled
+        desk.faults.clear()
+        await trio.sleep(RETRY_SECONDS + 0.1)
+        assert reply.result() == [COMMITTED]
+
+
 async def test_error_that_no_try_mends_is_for_those_who_asked(desk: Desk) -> None:
     async with desk.open():
         desk.error = ZeroDivisionError("a fault")

@@ -11,13 +11,13 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar, Final, final
 
+from actors import presence_aside as aside
 from actors import presence_rules as rules
 from actors import routing, subscription_rules
 from actors.presence_apply import PresenceApply
+from actors.presence_aside import RESUME_TRIES_MAX
 from actors.presence_commit import PresenceCommit
 from actors.presence_effects import (
-    Answer,
-    DropResource,
     KeepPresence,
     MakeUser,
     NoteResource,
@@ -82,8 +82,6 @@ if TYPE_CHECKING:
 
 IDLE_SECONDS: Final = 60.0
 """How long an actor stays with no session, so that a reconnecting client finds it warm."""
-RESUME_TRIES_MAX: Final = 15
-"""So many seconds a client that would resume a session from the database is kept waiting for that."""
 
 _WITHOUT_STORE: Final = frozenset(
     {
@@ -100,7 +98,6 @@ STORE_AWAY: Final = StanzaError(
     StanzaCondition.RESOURCE_CONSTRAINT, "the database is away; try again in a moment"
 )
 _NO_ACCOUNT: Final = StanzaError(StanzaCondition.SERVICE_UNAVAILABLE)
-_FAILED: Final = StanzaError(StanzaCondition.INTERNAL_SERVER_ERROR)
 
 
 @final
@@ -403,7 +400,7 @@ class Presence(Actor[PresenceMessage, PresenceEffect]):
             assert isinstance(message, Planned)
             for effect in message.effects:
                 self._effects.apply(effect, message.message)
-            self._state.submitted = None
+            self._state.submitted = self._state.retried = None
             self._is_done(message.message)
         self._set_passivation()
 
@@ -419,32 +416,21 @@ class Presence(Actor[PresenceMessage, PresenceEffect]):
             message.stanza.receipt.release()
 
     def set_aside(self, message: PresenceMessage, error: BaseException) -> Sequence[PresenceEffect]:
-        """Refuse what killed this actor; what had been committed is answered, and has happened.
-
-        A session's end is never refused but done without frills.
-        """
-        submitted = self._state.submitted
-        effects: list[PresenceEffect] = [Refuse(_FAILED)]
-        ledger = self._server.ledger_of(self._state.jid)
+        """What killed this actor is done once more if it must be, else refused; see `presence_aside`."""
+        state = self._state
+        effects = aside.instead(message, state.submitted, is_again=state.retried is message)
+        state.forget_document()
+        if effects is None:
+            state.retried = message
+            self.ref.tell(message)  # before everything that waits
+            return ()
+        ledger = self._server.ledger_of(state.jid)
         ledger.is_refilling &= not isinstance(message, ReserveNumbers)
         ledger.has_grown &= not isinstance(message, QueueGrew)
-        if isinstance(message, ResumeStored) and message.tries < RESUME_TRIES_MAX:
-            return (Planned(message, [TryLater(message._replace(tries=message.tries + 1))]),)  # type: ignore[return-value]  # as in `decide`
-        if isinstance(message, SessionResumed) and not message.is_retry:
-            self.ref.tell(message._replace(is_retry=True))  # its client would be left behind
-            return ()
-        if isinstance(message, SessionEnded) and message.jid.resourcepart is not None:
-            effects = [DropResource(message.jid.resourcepart), Publish()]
-        elif isinstance(message, SessionBound) and message.jid.resourcepart is not None:
-            effects = [NoteResource(message.jid.resourcepart, message.session, None)]
-        elif isinstance(message, Again):
-            effects = [Send(message.stanza)]
-        elif submitted is not None and submitted.message is message and submitted.outcomes.succeeded:
-            effects = [effect for effect in submitted.effects if isinstance(effect, Answer)]
-        self._state.forget_document()
         if isinstance(message, Routed | PassOn):
             self._server.fates.note_set_aside(message.stanza, None, error)
-        super().set_aside(message, error)
+        if not any(isinstance(effect, TryLater) for effect in effects):
+            super().set_aside(message, error)
         return (Planned(message, effects),)  # type: ignore[return-value]  # as in `decide`
 
     def broken(self, _error: BaseException) -> None:

@@ -167,7 +167,6 @@ class SessionResumed(NamedTuple):
     jid: JID
     session: Ref[Any]
     roster_version: int | None
-    is_retry: bool = False
 
 
 @final

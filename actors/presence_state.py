@@ -65,6 +65,7 @@ class PresenceState:
         kept_seq: Under which number the last message was put into the offline queue.
         outstanding: What went to the database and has no outcome yet, whatever has become of who sent it.
         submitted: The message in hand, once what it changes has gone to the database.
+        retried: The message that was set aside last and is tried once more, until it is done.
     """
 
     __slots__ = (
@@ -77,6 +78,7 @@ class PresenceState:
         "passivation",
         "pending",
         "resources",
+        "retried",
         "submitted",
         "user",
     )
@@ -92,6 +94,7 @@ class PresenceState:
         self.kept_seq: int | None = None
         self.outstanding: list[Reply[list[Outcome]]] = []
         self.submitted: Submission | None = None
+        self.retried: PresenceMessage | None = None
         self.passivation: Timer | None = None
 
     def note_kept(self, size: int) -> None:

@@ -7,7 +7,7 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from actors.presence import RESUME_TRIES_MAX
+from actors.presence_aside import RESUME_TRIES_MAX
 from actors.session_messages import HibernationOver
 from actors.settings import Durability, Settings
 from protocols.jid import parse_jid

@@ -40,7 +40,7 @@ class Message:
         acked_at: When the server's `h` covered it, if it did.
         is_resent: Whether its sender said it again in another session, a resumption having been refused.
         is_promised: Whether its sender's stream is managed, so that something is promised.
-        bounces: How many errors its sender got.
+        bounces: How many errors its sender got, the first of them at `refused_at`.
         due: The clients each of which is owed a copy if nothing happens to them.
     """
 
@@ -54,6 +54,7 @@ class Message:
     acked_at: float | None = None
     is_resent: bool = False
     bounces: int = 0
+    refused_at: float | None = None
     copies: list[Copy] = field(default_factory=list)
 
 
@@ -168,13 +169,15 @@ class Ledger:
         message.copies.append(Copy(at, self._order, player, session, is_delayed, is_counted))
         self.counts["messages delivered"] += 1
 
-    def bounced(self, id_: str, player: str) -> None:
+    def bounced(self, id_: str, player: str, at: float) -> None:
         """A client got an error for a message."""
         message = self.messages.get(id_)
         if message is None or message.sender != player:
             self.faults.append(f"{player} got an error for {id_}, which it did not send")
             return
         message.bounces += 1
+        if message.refused_at is None:
+            message.refused_at = at
         self.counts["messages refused"] += 1
 
     def asked(self, request: Request) -> None:

@@ -335,7 +335,7 @@ class Player:
     def _heard_message(self, stanza: Stanza) -> None:
         id_ = stanza.id or "(none)"
         if stanza.type == "error":
-            self._ledger.bounced(id_, self.name)
+            self._ledger.bounced(id_, self.name, self._agenda.now)
             return
         is_delayed = b"<delay xmlns='urn:xmpp:delay'" in stanza.data
         stream = self.stream

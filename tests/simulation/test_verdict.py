@@ -46,6 +46,28 @@ def test_verdict_has_nothing_to_say_where_all_is_well() -> None:
     assert judge(ledger, QUIET._replace(players=(player(),))) == []
 
 
+@pytest.mark.parametrize(
+    ("is_counted", "acked_at", "crashes", "faults"),
+    [
+        (False, 6.0, [3.0], 0),  # said again, and refused the second time
+        (False, None, [3.0], 0),
+        (False, 2.5, [3.0], 1),  # the sender had been told
+        (False, 6.0, [7.0], 1),
+        (False, 6.0, [], 1),
+        (True, 6.0, [3.0], 1),  # its client's session knows of it
+    ],
+)
+def test_verdict_allows_an_error_for_what_came_before_the_stream_was_managed(
+    is_counted: bool, acked_at: float | None, crashes: list[float], faults: int
+) -> None:
+    ledger = Ledger()
+    sent(ledger, 1, acked_at=acked_at)
+    arrived(ledger, 1, 2.0, is_counted=is_counted)
+    ledger.crashes += crashes
+    ledger.bounced("m1", ROMEO, 5.0)
+    assert len(judge(ledger, QUIET)) == faults
+
+
 def test_verdict_misses_what_was_acknowledged_and_reached_nobody() -> None:
     ledger = Ledger()
     sent(ledger, 1)
@@ -57,7 +79,7 @@ def test_verdict_takes_a_refusal_for_one_fate_whether_it_waits_was_heard_or_both
     ledger = Ledger()
     sent(ledger, 1)
     if is_heard:
-        ledger.bounced("m1", ROMEO)
+        ledger.bounced("m1", ROMEO, 5.0)
     waiting = QUIET._replace(waiting={"romeo@localhost": (error_for("m1"),)})
     assert judge(ledger, waiting) == []
     arrived(ledger, 1, 2.0)
@@ -73,8 +95,8 @@ def test_verdict_allows_a_second_refusal_where_the_first_was_said_without_the_da
     sent(ledger, 1)
     ledger.unsafe.append((1.5, 4.0))
     ledger.crashes += crashes
-    ledger.bounced("m1", ROMEO)
-    ledger.bounced("m1", ROMEO)
+    ledger.bounced("m1", ROMEO, 5.0)
+    ledger.bounced("m1", ROMEO, 5.0)
     assert bool(judge(ledger, QUIET)) is is_fault
 
 
@@ -83,7 +105,7 @@ def test_verdict_allows_a_second_refusal_where_the_first_was_said_without_the_da
     [
         lambda ledger: setattr(ledger.messages["m1"], "acked_at", None),
         lambda ledger: setattr(ledger.messages["m1"], "is_promised", False),
-        lambda ledger: ledger.bounced("m1", ROMEO),
+        lambda ledger: ledger.bounced("m1", ROMEO, 5.0),
         lambda ledger: ledger.gaps["juliet@localhost"].append(Gap(0.0, 2.0)),
     ],
 )
@@ -257,6 +279,6 @@ def test_verdict_passes_on_orphans_reports_and_what_was_seen_at_once() -> None:
     arrived(ledger, 5, 1.0)
     ledger.answered("q9", ROMEO, Answer(1.0, is_error=False))
     ledger.heard_request("q9", ROMEO, Answer(1.0, is_error=False))
-    ledger.bounced("m9", ROMEO)
+    ledger.bounced("m9", ROMEO, 5.0)
     found = judge(ledger, QUIET._replace(orphans=("somebody",), reports=("a death",)))
     assert len(found) == 6

@@ -179,6 +179,7 @@ class Disasters:
             self._trouble_since = now
         self._failing[fault] = until = now + self._random.uniform(0, STORE_TROUBLE_SECONDS_MAX)
         patience = self._house.settings.limits.store_away_seconds
+        self._ledger.troubles.append((self._trouble_since, until))
         self._ledger.unsafe.append((self._trouble_since + patience, until + TROUBLE_ECHO_SECONDS))
 
     def _store_fault(self, operation: str) -> Fault | None:

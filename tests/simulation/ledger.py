@@ -120,6 +120,8 @@ class Ledger:
     Attributes:
         crashes: When the server died.
         stops: When it was asked to stop; what comes behind waits for whoever is there first afterwards.
+        began: When each session of a client began, by its full address and the session's number.
+        troubles: From when to when the database was in trouble.
         unsafe: From when to when the server did not wait for its database any more: what was delivered then
             may come again after a crash, as documented.
         changes: When the clients of an account changed their presence, by bare address.
@@ -134,6 +136,8 @@ class Ledger:
         self.gaps: defaultdict[str, list[Gap]] = defaultdict(list)  # by bare address
         self.crashes: list[float] = []
         self.stops: list[float] = []
+        self.began: dict[tuple[str, int], float] = {}
+        self.troubles: list[tuple[float, float]] = []
         self.unsafe: list[tuple[float, float]] = []
         self.changes: defaultdict[str, list[float]] = defaultdict(list)
         self.faults: list[str] = []

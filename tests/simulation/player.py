@@ -127,6 +127,7 @@ class Player:
     def began(self) -> None:
         """See `Role`. What came behind a goodbye comes again: nobody has acknowledged it."""
         self._was_ready = True
+        self._ledger.began[self.name, self.stream.session] = self._agenda.now
         self._behind_goodbye.clear()
         self._ends_known = self._ledger.servers_ended
         self._own.begin()

@@ -210,6 +210,32 @@ def test_verdict_orders_nothing_by_what_was_routed_again() -> None:
     assert judge(ledger, QUIET) == []
 
 
+@pytest.mark.parametrize(
+    ("crash", "troubles", "began", "faults"),
+    [
+        (1.5, [], 5.5, 0),  # the session was given up by its client, and nobody had written that down
+        (8.0, [(0.0, 7.0)], 9.0, 0),
+        (8.0, [(0.0, 1.0)], 9.0, 1),
+        (8.0, [(6.0, 7.0)], 9.0, 1),
+        (1.5, [], 1.8, 1),  # nothing was on its way when the next session took its place
+        (0.2, [], 5.5, 1),  # before the goodbye
+    ],
+)
+def test_verdict_knows_that_a_crash_forgets_a_goodbye(
+    crash: float, troubles: list[tuple[float, float]], began: float, faults: int
+) -> None:
+    ledger = Ledger()
+    ledger.ended(End(NURSE, 1, 0.5, 1.5, is_orderly=True))
+    ledger.began[NURSE, 2] = began
+    ledger.crashes.append(crash)
+    ledger.troubles += troubles
+    for number in (2, 3):
+        sent(ledger, number)
+    for number in (3, 2):
+        arrived(ledger, number, 9.5)
+    assert len(judge(ledger, QUIET)) == faults
+
+
 def test_verdict_lets_what_waits_for_presence_be_overtaken_by_what_does_not() -> None:
     ledger = Ledger()
     sent(ledger, 1, "juliet@localhost")

@@ -6,12 +6,13 @@ from collections import defaultdict
 from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
+from tests.simulation.disasters import TROUBLE_ECHO_SECONDS
 from tests.simulation.network import LATENCY_SECONDS_MAX
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from tests.simulation.ledger import Answer, Copy, Ledger, Message, Request
+    from tests.simulation.ledger import Answer, Copy, End, Ledger, Message, Request
 
 RosterView = dict[str, tuple[str | None, str, bool]]
 """Contact to name, subscription and whether a request is open."""
@@ -204,7 +205,20 @@ def _was_unsafe(ledger: Ledger, since: float) -> bool:
 def _is_rerouted(ledger: Ledger, message: Message, until: float) -> bool:
     """Whether a session of its recipient's ended for good while the message was on its way."""
     account = message.to.partition("/")[0]
-    return any(end.before >= message.at and end.after <= until for end in ledger.ends[account])
+    return any(end.after <= until and _ended_by(ledger, end) >= message.at for end in ledger.ends[account])
+
+
+def _ended_by(ledger: Ledger, end: End) -> float:
+    """A goodbye not written down before a crash is forgotten: then the client's next session ends that one.
+
+    It is written down soon, once the database has no trouble.
+    """
+    known_by = end.before + TROUBLE_ECHO_SECONDS
+    troubles = [until for since, until in ledger.troubles if since <= known_by and until >= end.after]
+    known_by = max([known_by, *(until + TROUBLE_ECHO_SECONDS for until in troubles)])
+    if not end.is_orderly or not any(end.after <= crash <= known_by for crash in ledger.crashes):
+        return end.before
+    return max(end.before, ledger.began.get((end.player, end.session + 1), float("inf")))
 
 
 def _order(ledger: Ledger) -> Iterator[str]:

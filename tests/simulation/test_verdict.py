@@ -236,6 +236,29 @@ def test_verdict_knows_that_a_crash_forgets_a_goodbye(
     assert len(judge(ledger, QUIET)) == faults
 
 
+@pytest.mark.parametrize(
+    ("gap", "crashes", "acked_at", "faults"),
+    [
+        (Gap(1.5, 2.5), [4.0], 5.5, 0),  # lost in the gap, and said again after the crash
+        (Gap(1.5, 2.5), [4.0], 3.5, 1),
+        (Gap(1.5, 2.5), [], 5.5, 1),
+        (Gap(0.5, 1.5), [4.0], 5.5, 1),
+        (Gap(4.5, 5.5), [4.0], 5.5, 1),
+    ],
+)
+def test_verdict_orders_nothing_by_what_was_lost_before_the_stream_was_managed(
+    gap: Gap, crashes: list[float], acked_at: float, faults: int
+) -> None:
+    ledger = Ledger()
+    ledger.gaps["juliet@localhost"].append(gap)
+    ledger.crashes += crashes
+    sent(ledger, 2, acked_at=acked_at)
+    sent(ledger, 3)
+    arrived(ledger, 3, 3.5)
+    arrived(ledger, 2, 6.0)
+    assert len(judge(ledger, QUIET)) == faults
+
+
 def test_verdict_lets_what_waits_for_presence_be_overtaken_by_what_does_not() -> None:
     ledger = Ledger()
     sent(ledger, 1, "juliet@localhost")

@@ -234,7 +234,11 @@ def _order(ledger: Ledger) -> Iterator[str]:
         for copy in message.copies:
             first.setdefault(copy.player, copy)
         for player, copy in first.items():
-            if message.is_resent or _is_rerouted(ledger, message, copy.at):
+            if (
+                message.is_resent
+                or _is_rerouted(ledger, message, copy.at)
+                or _was_in_vain(ledger, message, copy)
+            ):
                 continue
             arrival = _Arrival(copy.order, message)
             if not copy.is_delayed:
@@ -243,6 +247,18 @@ def _order(ledger: Ledger) -> Iterator[str]:
                 stored[message.sender, player].append(arrival)
     yield from _disorder(direct)
     yield from _disorder(stored)
+
+
+def _was_in_vain(ledger: Ledger, message: Message, copy: Copy) -> bool:
+    """Whether it may have been lost on a stream not managed yet, and a crash forgot that it had been written.
+
+    Then its sender was not told, and rightly says it again, behind what was said later and has arrived.
+    """
+    acked_at = float("inf") if message.acked_at is None else message.acked_at
+    return any(
+        message.at <= crash <= min(copy.at, acked_at) and _is_in_gap(ledger, message, crash)
+        for crash in ledger.crashes
+    )
 
 
 class _Arrival(NamedTuple):

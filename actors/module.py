@@ -21,10 +21,12 @@ from protocols.jid import jid_from_parts
 from protocols.stanza import PayloadName
 
 if TYPE_CHECKING:
-    from actors.presence_effects import AccountEffect, DomainEffect
+    from actors.offline_queue import Waiting
+    from actors.presence_effects import AccountEffect, DomainEffect, HookEffect
     from actors.settings import LimitSettings
     from protocols.jid import JID
     from protocols.stanza import Stanza
+    from protocols.stream_features import StreamFeature
     from protocols.xml_element import Element
     from store.users import User
 
@@ -261,6 +263,26 @@ class OnUndelivered(NamedTuple):
 
 
 @final
+class OnKept(NamedTuple):
+    """For a message that is put into the offline queue; all of them run, in the step that keeps it."""
+
+    handle: Callable[[AccountContext, Stanza], Awaitable[Sequence[HookEffect]]]
+    priority: int = 0
+
+
+@final
+class OnLate(NamedTuple):
+    """For a message of the offline queue that is about to be shown to a client of its recipient.
+
+    Each is given the message as the one before has left it; the first that returns None ends the chain, and
+    nobody is to have the message any more.
+    """
+
+    handle: Callable[[Context, Waiting], Stanza | None]
+    priority: int = 0
+
+
+@final
 class OnAvailable(NamedTuple):
     """For a resource that can take messages from now on; effects come before anybody can route to it."""
 
@@ -268,7 +290,60 @@ class OnAvailable(NamedTuple):
     priority: int = 0
 
 
-Hook = OnUndelivered | OnAvailable
+@final
+class OnSessionStart(NamedTuple):
+    """For a resource that has been bound; it is not available yet."""
+
+    handle: Callable[[AccountContext, str], Awaitable[Sequence[HookEffect]]]
+    priority: int = 0
+
+
+@final
+class OnSessionEnd(NamedTuple):
+    """For a resource whose session has ended for good; not when the whole server stops."""
+
+    handle: Callable[[AccountContext, str], Awaitable[Sequence[HookEffect]]]
+    priority: int = 0
+
+
+@final
+class OnPresence(NamedTuple):
+    """For what an account's resource announces, the first time or again; behind the broadcast."""
+
+    handle: Callable[[AccountContext, Stanza], Awaitable[Sequence[HookEffect]]]
+    priority: int = 0
+
+
+@final
+class OnUnavailable(NamedTuple):
+    """For a resource that was available and is not any more: what it said, or would have said."""
+
+    handle: Callable[[AccountContext, Stanza], Awaitable[Sequence[HookEffect]]]
+    priority: int = 0
+
+
+@final
+class OnSubscription(NamedTuple):
+    """For presence of one of the four types by which subscriptions are managed, in each account concerned.
+
+    The account is its sender or its recipient; what is refused, or passes nobody by, is not told.
+    """
+
+    handle: Callable[[AccountContext, Stanza], Awaitable[Sequence[HookEffect]]]
+    priority: int = 0
+
+
+@final
+class OnStreamFeatures(NamedTuple):
+    """For what streams offer beside what the server does; asked once for each kind of stream."""
+
+    handle: Callable[[Context], Sequence[StreamFeature]]
+    priority: int = 0
+
+
+Notice = OnKept | OnSessionStart | OnSessionEnd | OnPresence | OnUnavailable | OnSubscription
+"""Those by which modules are told of something that nothing they return can prevent."""
+Hook = OnUndelivered | OnLate | OnAvailable | OnStreamFeatures | Notice
 
 
 @final

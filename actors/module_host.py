@@ -7,20 +7,19 @@ A handler that raises a `StanzaError` answers with it. One that fails otherwise 
 from __future__ import annotations
 
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Final, NamedTuple, TypedDict, TypeVar, final
+from typing import TYPE_CHECKING, Final, NamedTuple, TypedDict, final
 
 import trio
 
 from actors import routing
 from actors.account_items import AccountItems
 from actors.accounts import Accounts
+from actors.hook_runner import HookRunner
 from actors.module import (
     AccountContext,
     Asker,
     Context,
     ModuleFaultError,
-    OnAvailable,
-    OnUndelivered,
     Request,
     StrangerContext,
 )
@@ -78,9 +77,6 @@ class _Common(TypedDict):
     interfaces: Mapping[type, object]
 
 
-H = TypeVar("H", OnUndelivered, OnAvailable)
-
-
 class HandlerFailed(NamedTuple):
     """A report: a module's handler raised what it should not have."""
 
@@ -118,8 +114,7 @@ class ModuleHost:
         self._domain = self._hosts[server.domain.full]
         self.services = frozenset(self._hosts) - {server.domain.full}
         self._strangers = strangers_of(modules)
-        self._undelivered = _by_priority(modules, OnUndelivered)
-        self._available = _by_priority(modules, OnAvailable)
+        self.hooks = HookRunner(self, modules)
 
     # -- contexts
 
@@ -145,12 +140,16 @@ class ModuleHost:
             "interfaces": {each: there[each] for each in module.uses if each in there},
         }
 
-    def _account_context(
+    def context(self, module: Module) -> Context:
+        """What a hook may know that is not about an account."""
+        return Context(**self._common(module))
+
+    def account_context(
         self, module: Module, state: PresenceState, user: User, host: Host | None = None
     ) -> AccountContext:
-        queue = OfflineQueue(
-            self._server.store, user, self._server.ledger_of(state.jid), state.pending, self._server.names
-        )
+        """What a handler may know that is about this account."""
+        server, ledger = self._server, self._server.ledger_of(state.jid)
+        queue = OfflineQueue(server.store, user, ledger, state.pending, server.names, self.hooks.late)
         items = AccountItems(self._server.store, user.bare_jid)
         return AccountContext(
             **self._common(module, host, {OfflineQueue: queue, AccountItems: items}),
@@ -177,52 +176,13 @@ class ModuleHost:
         module, declared = found
         _admit(declared.asker, state, stanza)
         try:
-            effects = await declared.handle(self._account_context(module, state, user, host), Request(stanza))
+            effects = await declared.handle(self.account_context(module, state, user, host), Request(stanza))
             _answer_in(effects)
         except (StanzaError, StoreUnavailable):
             raise
         except Exception as error:  # noqa: BLE001  # one module's fault is not the account's
-            self._failed(module, declared.handle, error)
+            self.failed(module, declared.handle, error)
             return [Refuse(_FAILED)]
-        return effects
-
-    async def run_undelivered(
-        self, state: PresenceState, user: User, stanza: Stanza
-    ) -> Sequence[AccountEffect] | None:
-        """Ask the modules in turn what becomes of a message that no session can take.
-
-        None if nobody knows.
-
-        Raises:
-            StanzaError: the message is refused.
-            StoreUnavailable: the database is away.
-        """
-        for module, hook in self._undelivered:
-            try:
-                effects = await hook.handle(self._account_context(module, state, user), stanza)
-            except (StanzaError, StoreUnavailable):
-                raise
-            except Exception as error:  # noqa: BLE001  # reported and skipped
-                self._failed(module, hook.handle, error)
-                continue
-            if effects is not None:
-                return effects
-        return None
-
-    async def run_available(self, state: PresenceState, user: User, resource: str) -> list[AccountEffect]:
-        """Collect what modules do for a resource that can take messages from now on.
-
-        Raises:
-            StoreUnavailable: the database is away.
-        """
-        effects: list[AccountEffect] = []
-        for module, hook in self._available:
-            try:
-                effects += await hook.handle(self._account_context(module, state, user), resource)
-            except StoreUnavailable:
-                raise
-            except Exception as error:  # noqa: BLE001  # reported and skipped
-                self._failed(module, hook.handle, error)
         return effects
 
     # -- for the domain, each in a task of its own
@@ -308,14 +268,15 @@ class ModuleHost:
         except (StoreUnavailable, CallError):
             return build_error(stanza, _AWAY)
         except Exception as error:  # noqa: BLE001  # one module's fault is not the server's
-            self._failed(module, work, error)
+            self.failed(module, work, error)
             return build_error(stanza, _FAILED)
         for effect in effects:
             if isinstance(effect, Send):
                 routing.send(self._server, effect.stanza)
         return build_iq_result(stanza, answer.payload)
 
-    def _failed(self, module: Module, handler: Callable[..., object], error: BaseException) -> None:
+    def failed(self, module: Module, handler: object, error: BaseException) -> None:
+        """Report that a module's handler raised what it should not have."""
         self._server.note(HandlerFailed(module.name, getattr(handler, "__qualname__", "?"), error))
 
 
@@ -345,12 +306,6 @@ def _check(modules: Sequence[Module], interfaces: Collection[type]) -> None:
             raise ModuleFaultError(f"module {module.name} needs {', '.join(missing)}")
         if names.count(module.name) > 1:
             raise ModuleFaultError(f"two modules are called {module.name}")
-
-
-def _by_priority(modules: Sequence[Module], kind: type[H]) -> Sequence[tuple[Module, H]]:
-    """The hooks for one point, in the order in which they run."""
-    hooks = [(module, hook) for module in modules for hook in module.hooks if isinstance(hook, kind)]
-    return sorted(hooks, key=lambda entry: entry[1].priority)
 
 
 def _admit(asker: Asker, state: PresenceState, stanza: Stanza) -> None:

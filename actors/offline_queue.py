@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple, final
 from protocols.stored_stanza import read_stored
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from actors.ledger import Ledger
     from actors.presence_state import PendingSize
@@ -43,16 +43,24 @@ class OfflineQueue:
 
     Attributes:
         size: How much waits, where that is known.
+        late: A message as a client is to see it that gets it now; None if nobody is to have it any more.
     """
 
     def __init__(
-        self, store: StoreAccess, user: User, ledger: Ledger, size: PendingSize | None, names: NameBudget
+        self,
+        store: StoreAccess,
+        user: User,
+        ledger: Ledger,
+        size: PendingSize | None,
+        names: NameBudget,
+        late: Callable[[Waiting], Waiting | None],
     ) -> None:
         self._store = store
         self._user = user
         self._ledger = ledger
         self._names = names
         self.size = size
+        self.late = late
 
     async def read(self) -> Sequence[Waiting]:
         """Everything that waits; bounded by what is let in.

@@ -34,6 +34,7 @@ from actors.presence_effects import (
     TellRoster,
     TryLater,
 )
+from actors.presence_hooks import notify
 from actors.presence_load import load
 from actors.presence_messages import (
     Again,
@@ -142,7 +143,9 @@ class Presence(Actor[PresenceMessage, PresenceEffect]):
         submitted = self._state.submitted
         if submitted is None or submitted.message is not message:
             await load(self._server, self._state)
-            effects = await self._plan(message)
+            effects, hooks = await self._plan(message), self._server.modules.hooks
+            if hooks.has_notices:
+                effects = [*effects, *await notify(hooks, self._state, message)]
             submitted = self._state.submitted = await self._commit.submit(effects, message)
             if submitted is None:
                 return effects
@@ -184,7 +187,7 @@ class Presence(Actor[PresenceMessage, PresenceEffect]):
         self._server.ledger_of(state.jid).has_grown = False
         state.pending = None
         best = max(state.priorities.items(), key=lambda each: each[1], default=("", -1))
-        return await self._server.modules.run_available(state, user, best[0]) if best[1] >= 0 else []
+        return await self._server.modules.hooks.run_available(state, user, best[0]) if best[1] >= 0 else []
 
     def _plan_for_account(self, message: PresenceMessage) -> Sequence[PresenceEffect]:
         """What people and modules ask of the account itself."""
@@ -276,7 +279,7 @@ class Presence(Actor[PresenceMessage, PresenceEffect]):
             return [*effects, NoteResource(resource, own.session, None, is_stale=True)]
         effects += rules.see_again(state, resource, own, message.jid)
         if own.priority >= 0 and state.user is not None:
-            effects += await self._server.modules.run_available(state, state.user, resource)
+            effects += await self._server.modules.hooks.run_available(state, state.user, resource)
         return effects
 
     async def _own_presence(self, message: OwnPresence) -> Sequence[PresenceEffect]:
@@ -293,7 +296,7 @@ class Presence(Actor[PresenceMessage, PresenceEffect]):
             effects = rules.update_presence(state, resource, own, stanza, priority)
         took_none_before = own.presence is None or own.priority < 0
         if priority >= 0 and took_none_before and state.user is not None:
-            effects += await self._server.modules.run_available(state, state.user, resource)
+            effects += await self._server.modules.hooks.run_available(state, state.user, resource)
         return [*effects, Publish()]
 
     def _own_unavailable(self, message: OwnPresence) -> Sequence[PresenceEffect]:
@@ -371,8 +374,8 @@ class Presence(Actor[PresenceMessage, PresenceEffect]):
         return stanza.sender is not None and rules.shares_presence(self._state, stanza.sender)
 
     async def _undelivered(self, message: Routed) -> Sequence[PresenceEffect]:
-        modules, user = self._server.modules, self._existing_user()
-        effects = await modules.run_undelivered(self._state, user, message.stanza)
+        hooks, user = self._server.modules.hooks, self._existing_user()
+        effects = await hooks.run_undelivered(self._state, user, message.stanza)
         return [Refuse(_NO_ACCOUNT)] if effects is None else effects
 
     def _subscription(self, stanza: Stanza) -> Sequence[PresenceEffect]:

@@ -206,6 +206,8 @@ class RemoveAccount(NamedTuple):
 
 DomainEffect = Answer | Send
 """What a module's handler for the domain may return."""
+HookEffect = Send | KeepItem | ForgetItem
+"""What a module may add to what happens anyway."""
 AccountEffect = (
     Answer
     | Send

@@ -40,7 +40,7 @@ from protocols.jid import JID, parse_jid
 from protocols.namespaces import REGISTER
 from protocols.negotiation_values import Setup
 from protocols.stanza import StanzaKind
-from protocols.stream_features import CLIENT_FEATURES, SessionBits, stream_limits
+from protocols.stream_features import CLIENT_FEATURES, SessionBits
 from protocols.stream_limits import StreamLimits
 from protocols.websocket_stream import WebSocketStream
 from protocols.xml_element import NameBudget
@@ -174,15 +174,11 @@ class Server:
             bits |= SessionBits.OLD_LOGIN_ALLOWED
         if not self.settings.auth.require_tls or SessionBits.SECURE in bits:
             bits |= SessionBits.LOGIN_ALLOWED
-        limits = self.settings.limits
-        told = stream_limits(
-            limits.stanza_bytes_before_auth_max, limits.stanza_bytes_max, int(limits.idle_seconds_max)
-        )
         return Setup(
             host=self.domain.full,
             framing=framing,
             bits=bits,
-            features=(*CLIENT_FEATURES, *told),
+            features=(*CLIENT_FEATURES, *self.modules.hooks.stream_features()),
             decoy_secret=self._decoy_secret,
             see_other_host=self.settings.listen.see_other_host,
             end_point=lambda: self.certificates.end_point,

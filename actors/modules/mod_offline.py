@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from actors.module import AccountContext, Module, OnAvailable, OnUndelivered, Xep
+from actors.module import AccountContext, Module, OnAvailable, OnLate, OnUndelivered, Xep
 from actors.offline_queue import KEPT_TYPES, OfflineQueue
 from actors.presence_effects import DropWaiting, HandOver, KeepMessage, NotePending
 from actors.presence_state import NOTHING_PENDING, PendingSize
@@ -21,6 +21,7 @@ from protocols.timestamp import timestamp
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from actors.module import Context
     from actors.offline_queue import Waiting
     from actors.presence_effects import AccountEffect
     from protocols.stanza import Stanza
@@ -49,10 +50,17 @@ async def hand_over(context: AccountContext, resource: str) -> Sequence[AccountE
     waiting = await queue.read()
     if not waiting:
         return (NotePending(NOTHING_PENDING),)
-    worth = [each for each in waiting if each.stanza.type in KEPT_TYPES and is_worth_keeping(each.stanza)]
-    rest = tuple(each for each in waiting if each not in worth)
-    late = tuple(each._replace(stanza=_delayed(context, each)) for each in worth)
-    return (HandOver(resource, late), *((DropWaiting(rest),) if rest else ()))
+    late = [queue.late(each) if is_for_anybody(each.stanza) else None for each in waiting]
+    rest = tuple(each for each, shown in zip(waiting, late, strict=True) if shown is None)
+    return (
+        HandOver(resource, tuple(each for each in late if each is not None)),
+        *((DropWaiting(rest),) if rest else ()),
+    )
+
+
+def is_for_anybody(stanza: Stanza) -> bool:
+    """Whether what a session had in hand when it ended means anything to another resource."""
+    return stanza.type in KEPT_TYPES and is_worth_keeping(stanza)
 
 
 def is_worth_keeping(stanza: Stanza) -> bool:
@@ -72,7 +80,7 @@ async def _size(queue: OfflineQueue) -> PendingSize:
     return PendingSize(len(waiting), sum(each.stanza.size for each in waiting))
 
 
-def _delayed(context: AccountContext, waiting: Waiting) -> Stanza:
+def delayed(context: Context, waiting: Waiting) -> Stanza:
     """The message with since when it waits, unless this server has said so already, when it waited before."""
     stanza, by = waiting.stanza, context.domain.full
     if any(delay.get("from") == by for delay in stanza.element.findall(_DELAY)):
@@ -89,6 +97,6 @@ MODULE: Final = Module(
         Xep("0334", "0.4.0", "store and no-store", is_partial=True),
     ),
     features=(OFFLINE,),
-    hooks=(OnUndelivered(keep), OnAvailable(hand_over)),
+    hooks=(OnUndelivered(keep), OnLate(delayed), OnAvailable(hand_over)),
     uses=(OfflineQueue,),
 )

@@ -1,11 +1,29 @@
 """Client streams over TCP and WebSocket, by `protocols/negotiation.py` and the connection actors.
 
-Nothing of it can be switched off, so this is a declaration only.
+Nothing of it can be switched off, so this is little more than a declaration.
 """
 
-from typing import Final
+from __future__ import annotations
 
-from actors.module import Module, Xep
+from typing import TYPE_CHECKING, Final
+
+from actors.module import Module, OnStreamFeatures, Xep
+from protocols.stream_features import stream_limits
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from actors.module import Context
+    from protocols.stream_features import StreamFeature
+
+
+def tell_limits(context: Context) -> Sequence[StreamFeature]:
+    """The limits of a stream (XEP-0478)."""
+    limits = context.limits
+    return stream_limits(
+        limits.stanza_bytes_before_auth_max, limits.stanza_bytes_max, int(limits.idle_seconds_max)
+    )
+
 
 MODULE: Final = Module(
     name="stream",
@@ -24,5 +42,6 @@ MODULE: Final = Module(
         Xep("0440", "1.0.0"),
         Xep("0478", "0.2.0"),
     ),
+    hooks=(OnStreamFeatures(tell_limits),),
     is_optional=False,
 )

@@ -11,15 +11,12 @@ from actors.module import (
     GET,
     GET_SET,
     SET,
-    AccountContext,
     AccountIq,
     Asker,
     Context,
     DomainIq,
     Module,
     ModuleFaultError,
-    OnAvailable,
-    OnUndelivered,
     Request,
     StrangerContext,
     StrangerIq,
@@ -28,8 +25,7 @@ from actors.module_host import JOB_SECONDS_MAX, HandlerFailed
 from actors.modules import MODULES
 from actors.modules.mod_disco import MODULE as DISCO
 from actors.offline_queue import OfflineQueue
-from actors.presence_apply import RETRY_SECONDS
-from actors.presence_effects import AccountEffect, Answer, Send
+from actors.presence_effects import Answer, Send
 from actors.settings import RegistrationSettings, Settings
 from protocols.conditions import StanzaCondition
 from protocols.errors import StanzaError
@@ -285,115 +281,3 @@ async def test_account_handler_also_for_the_domain_answers_in_its_name() -> None
         house.server.modules.start_domain_iq(foreign)
         await house.settle()
         assert house.presence_of("romeo@example.org") is None
-
-
-# -- hooks
-
-
-def wanting(log: list[str], name: str, wish: Sequence[AccountEffect] | Exception | None) -> Any:
-    """A hook that notes that it was run, and what it wants."""
-
-    async def hook(_context: AccountContext, _subject: object) -> Sequence[AccountEffect] | None:
-        log.append(name)
-        if isinstance(wish, Exception):
-            raise wish
-        return wish
-
-    return hook
-
-
-async def test_undelivered_hooks_run_by_priority_until_one_takes_the_message() -> None:
-    log: list[str] = []
-    bug = KeyError("bug")
-    modules = (
-        module("late", hooks=(OnUndelivered(wanting(log, "late", None), priority=9),)),
-        module("bug", hooks=(OnUndelivered(wanting(log, "bug", bug), priority=-1),)),
-        module("taker", hooks=(OnUndelivered(wanting(log, "taker", ()), priority=5),)),
-        module("first", hooks=(OnUndelivered(wanting(log, "first", None), priority=-2),)),
-    )
-    async with House(modules=modules).open() as house:
-        romeo = await house.appear(ME)
-        romeo.send("<message to='juliet@localhost'><body>hi</body></message>")
-        assert await romeo.hears() == []
-        assert log == ["first", "bug", "taker"]
-        (failure,) = house.forgive()
-        assert isinstance(failure, HandlerFailed)
-        assert (failure.module, failure.error) == ("bug", bug)
-
-
-@pytest.mark.parametrize(
-    ("wish", "condition"),
-    [
-        (None, "service-unavailable"),
-        (FORBIDDEN, "forbidden"),
-        (StoreUnavailable("away"), "resource-constraint"),
-    ],
-)
-async def test_undelivered_message_that_nobody_takes_is_refused(
-    wish: Exception | None, condition: str
-) -> None:
-    log: list[str] = []
-    hooks = (OnUndelivered(wanting(log, "only", wish)),)
-    async with House(modules=(module(hooks=hooks),)).open() as house:
-        romeo = await house.appear(ME)
-        romeo.send("<message to='juliet@localhost'><body>hi</body></message>")
-        (reply,) = await romeo.hears()
-        assert f"<{condition} " in reply
-
-
-async def test_available_hooks_all_run_and_one_that_fails_is_skipped() -> None:
-    log: list[str] = []
-
-    def sending(name: str) -> Any:
-        async def hook(context: AccountContext, resource: str) -> Sequence[AccountEffect]:
-            log.append(f"{name} {resource}")
-            to = parse_jid(f"{context.jid}/{resource}")
-            content = f"<body>{name}</body>".encode()
-            return (Send(build_message(to=to, sender=context.domain, content=content)),)
-
-        return hook
-
-    modules = (
-        module("second", hooks=(OnAvailable(sending("second"), priority=2),)),
-        module("bug", hooks=(OnAvailable(wanting(log, "bug", FORBIDDEN), priority=1),)),
-        module("first", hooks=(OnAvailable(sending("first")),)),
-    )
-    async with House(modules=modules).open() as house:
-        romeo = await house.log_in(ME)
-        romeo.send("<presence/>")
-        heard = [text for text in await romeo.hears() if "<body>" in text]
-        assert heard == said(
-            *(
-                f"<message from='localhost' to='{ME}'><body>{name}</body></message>"
-                for name in ("first", "second")
-            )
-        )
-        assert log == ["first orchard", "bug", "second orchard"]
-        assert len(house.forgive()) == 1
-        romeo.send("<presence><show>away</show></presence>")
-        await house.settle()
-        assert len(log) == 3, "only a resource that could take none before"
-
-
-async def test_available_hook_while_the_database_is_away_lets_nobody_in_yet(
-    autojump_clock: MockClock,
-) -> None:
-    """What waits would otherwise be overtaken by what comes."""
-    answers: list[Sequence[AccountEffect] | Exception] = [[], StoreUnavailable("away")]
-
-    async def hook(_context: AccountContext, _subject: str) -> Sequence[AccountEffect]:
-        answer = answers.pop()
-        if isinstance(answer, Exception):
-            raise answer
-        return answer
-
-    async with House(modules=(module(hooks=(OnAvailable(hook),)),)).open() as house:
-        romeo = await house.log_in(ME)
-        romeo.send("<presence id='p1'/>")
-        assert await romeo.hears() == []
-        assert house.server.directory.entry("romeo@localhost").route.available == ()
-        await trio.sleep(RETRY_SECONDS)
-        (shown,) = await romeo.hears()
-        assert 'id="p1"' in shown
-        assert answers == []
-        assert len(house.server.directory.entry("romeo@localhost").route.available) == 1

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 def queue(house: House, user: User, size: PendingSize | None = None) -> OfflineQueue:
     ledger = house.server.ledger_of(parse_jid(user.bare_jid))
-    return OfflineQueue(house.server.store, user, ledger, size, house.server.names)
+    return OfflineQueue(house.server.store, user, ledger, size, house.server.names, lambda waiting: waiting)
 
 
 async def keep(house: House, count: int) -> None:

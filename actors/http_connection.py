@@ -150,7 +150,14 @@ class HttpConnection(Actor[NoReturn, None]):
         # held against that address, or one client could lock out all who come through the proxy.
         peer = (None if state.tls else request.forwarded_for) or state.stream.port.peer
         try:
-            connection = start_websocket_connection(server, outlet, state.transport, peer, secure=state.tls)
+            connection = start_websocket_connection(
+                server,
+                outlet,
+                state.transport,
+                peer,
+                secure=state.tls,
+                certificate=state.stream.port.client_certificate(),
+            )
         except NotAcceptingError:
             outlet.finish(CloseCode.TRY_AGAIN_LATER)
             return False

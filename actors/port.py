@@ -124,6 +124,10 @@ class Port:
             raise PortClosedError(str(error)) from error
         return Handshake.DONE
 
+    def client_certificate(self) -> bytes | None:
+        """What the client has shown in the handshake, in DER, and has been found good; None if nothing."""
+        return self._socket.getpeercert(binary_form=True) if isinstance(self._socket, ssl.SSLSocket) else None
+
     def finish_writing(self) -> None:
         """Close our half: the peer reads what is on its way, then the end.
 

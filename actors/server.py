@@ -39,8 +39,9 @@ from protocols.framing import TcpFraming, WebSocketFraming
 from protocols.jid import JID, parse_jid
 from protocols.namespaces import REGISTER
 from protocols.negotiation_values import Setup
+from protocols.session_bits import SessionBits
 from protocols.stanza import StanzaKind
-from protocols.stream_features import CLIENT_FEATURES, SessionBits
+from protocols.stream_features import CLIENT_FEATURES
 from protocols.stream_limits import StreamLimits
 from protocols.websocket_stream import WebSocketStream
 from protocols.xml_element import NameBudget
@@ -76,6 +77,9 @@ if TYPE_CHECKING:
         @property
         def end_point(self) -> bytes | None:
             """What those may bind their log-ins to: the hash of the certificate (RFC 5929 §4.1)."""
+
+        def addresses_in(self, certificate: bytes) -> tuple[str, ...]:
+            """What a client's certificate, in DER, says it is (RFC 6120 §13.7.1.4)."""
 
 
 JOBS_MAX: Final = 10_000

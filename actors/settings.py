@@ -155,7 +155,7 @@ class ListenSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TlsSettings:
-    """The server's certificate; SIGHUP reads both files again."""
+    """The server's certificate; SIGHUP reads the files again."""
 
     certificate: Path = setting(
         Path("server.crt"),
@@ -163,6 +163,12 @@ class TlsSettings:
         "loopback, a self-signed one is made.",
     )
     key: Path = setting(Path("server.key"), "The private key, in PEM and without a passphrase.")
+    client_ca: Path | None = setting(
+        None,
+        "The authorities, in PEM, whose certificates clients may log in with (SASL EXTERNAL, XEP-0178): all "
+        "clients are asked for one then, and one that does not hold ends the connection; whether it was "
+        "revoked is not looked up. If empty nobody is asked.",
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,7 +12,7 @@ from actors.connection import Connection, end_session
 from actors.connection_state import ConnectionState, Phase
 from actors.outlet import PortOutlet
 from actors.port import HUNG_UP, READ_BYTES_MAX, READABLE, WRITABLE, Handshake, Port, PortClosedError
-from protocols.negotiation_values import TlsEstablished
+from protocols.negotiation_values import CertificateShown, TlsEstablished
 from protocols.xml_stream import XMLStream
 from supervision.child_spec import ChildSpec, Restart
 
@@ -155,6 +155,9 @@ class TcpConnection(Connection):
             tcp.was_direct = False
         else:
             self.negotiate(TlsEstablished())
+        shown = tcp.port.client_certificate()
+        if shown is not None:
+            self.negotiate(CertificateShown(self.server.certificates.addresses_in(shown)))
         self.take_held()
 
     def close(self, condition: StreamCondition | None, text: str = "", detail: bytes = b"") -> None:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final, final
 from actors.connection import Connection, end_session
 from actors.connection_state import ConnectionState, Phase
 from actors.transport import CloseCode
+from protocols.negotiation_values import CertificateShown
 from protocols.stream_events import StreamClosed, StreamFailed
 from supervision.child_spec import ChildSpec, Restart
 
@@ -143,9 +144,23 @@ class WebSocketConnection(Connection):
 
 
 def start_websocket_connection(
-    server: Server, outlet: WebSocketOutlet, transport: Transport, peer: str, *, secure: bool
+    server: Server,
+    outlet: WebSocketOutlet,
+    transport: Transport,
+    peer: str,
+    *,
+    secure: bool,
+    certificate: bytes | None = None,
 ) -> Slot[ConnectionMessage]:
     """Start the actor for a WebSocket that is open.
+
+    Args:
+        server: Where.
+        outlet: Takes what the client is told.
+        transport: The WebSocket.
+        peer: The client's address.
+        secure: Whether TLS is in force here.
+        certificate: What the client has shown in its handshake, in DER.
 
     Raises:
         NotAcceptingError: there are too many connections, or the server is stopping.
@@ -161,6 +176,9 @@ def start_websocket_connection(
     )
     slot = server.connections.start_child(spec)
     setup = server.websocket_setup(secure=secure)
-    slot.keep(lambda: WebSocketState(outlet, transport, setup, server.new_websocket_stream(), peer))
+    state = slot.keep(lambda: WebSocketState(outlet, transport, setup, server.new_websocket_stream(), peer))
+    if certificate is not None:
+        assert state.negotiation is not None, "it has just begun"
+        state.negotiation.receive(CertificateShown(server.certificates.addresses_in(certificate)))
     slot.on_close(end_session)
     return slot

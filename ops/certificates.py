@@ -12,12 +12,21 @@ from typing import Final
 
 import idna
 from cryptography import x509
+from cryptography.hazmat import asn1
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 # Long enough for a project, and for the limits that clients put on certificates.
 SELF_SIGNED_DAYS: Final = 365
+# id-on-xmppAddr, as RFC 6120 §13.7.1.4 defines it.
+_XMPP_ADDRESS: Final = x509.ObjectIdentifier("1.3.6.1.5.5.7.8.5")
+_NOT_UNDERSTOOD: Final = (
+    ValueError,
+    x509.InvalidVersion,
+    x509.DuplicateExtension,
+    x509.UnsupportedGeneralNameType,
+)
 # Clocks of two machines may differ.
 _BACKDATED: Final = timedelta(hours=1)
 # From this long before its end a certificate is worth a warning: renewals run monthly at worst.
@@ -83,6 +92,28 @@ def hash_of(pem: bytes) -> bytes | None:
         return None
     weak = isinstance(algorithm, hashes.MD5 | hashes.SHA1)
     return certificate.fingerprint(hashes.SHA256() if weak else algorithm)
+
+
+def addresses_in(der: bytes) -> tuple[str, ...]:
+    """Returns what a client's certificate says it is: its addresses of id-on-xmppAddr (RFC 6120 §13.7.1.4).
+
+    Args:
+        der: The certificate, which TLS has found good; OpenSSL takes none longer than 100 kB. Names in it
+            that cannot be understood are nobody's.
+    """
+    try:
+        names = _names(x509.load_der_x509_certificate(der))
+    except _NOT_UNDERSTOOD:
+        return ()
+    others = [name for name in names if isinstance(name, x509.OtherName) and name.type_id == _XMPP_ADDRESS]
+    return tuple(filter(None, map(_text_of, others)))
+
+
+def _text_of(name: x509.OtherName) -> str:
+    try:
+        return asn1.decode_der(str, name.value)
+    except ValueError:  # no UTF8String
+        return ""
 
 
 def _self_signed(private_key: ec.EllipticCurvePrivateKey, domain: str, now: datetime) -> x509.Certificate:

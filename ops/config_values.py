@@ -32,6 +32,8 @@ def checked(annotation: object, value: object, bounds: Mapping[str, Any]) -> obj
         ValueError: The value will not do; the message says what would.
     """
     least, most = bounds["least"], bounds["most"]
+    if value == "" and annotation == Path | None:
+        return None
     try:
         return _adapter(annotation, least, most).validate_python(value)
     except ValidationError as error:
@@ -51,6 +53,7 @@ def expectation(annotation: object, least: float | None, most: float | None) -> 
         float: f"a number{between}",
         str: "a text in quotes",
         Path: "a path in quotes",
+        Path | None: "a path in quotes",
         tuple[Address, ...]: 'a list of addresses such as ["127.0.0.1:5222"]',
     }
     return (
@@ -64,6 +67,8 @@ def as_toml(value: object) -> str:
     """Writes a value the way it stands in a TOML file."""
     if isinstance(value, Enum):
         return as_toml(value.value)
+    if value is None:
+        return '""'
     if isinstance(value, (list, tuple)) and not hasattr(value, "parse"):
         return "[" + ", ".join(as_toml(item) for item in value) + "]"
     if isinstance(value, Path) or hasattr(value, "parse"):

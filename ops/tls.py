@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final, final
 
 from actors.settings import TlsSettings
-from ops.certificates import hash_of, weaknesses, write_self_signed
+from ops.certificates import addresses_in, hash_of, weaknesses, write_self_signed
 
 # RFC 9325 §4.2 for TLS 1.2: forward secrecy and authenticated encryption only. TLS 1.3 has nothing else.
 _CIPHERS: Final = "ECDHE+AESGCM:ECDHE+CHACHA20"
@@ -51,6 +51,10 @@ class Certificates:
         self.end_point: bytes | None = None
         self.warnings: tuple[str, ...] = ()
         self.reload(now)
+
+    def addresses_in(self, certificate: bytes) -> tuple[str, ...]:
+        """Returns what a client's certificate, in DER, says it is; see `ops.certificates`."""
+        return addresses_in(certificate)
 
     def reload(self, now: datetime) -> None:
         """Reads the files again; where they cannot be used the old context stays in force.
@@ -121,7 +125,19 @@ def load_context(tls: TlsSettings) -> ssl.SSLContext:
         context.load_cert_chain(tls.certificate, tls.key, password=_refuse_passphrase)
     except ssl.SSLError as error:
         raise CertificateError(_explanation(tls, error)) from error
+    if tls.client_ca is not None:
+        _ask_clients(context, tls.client_ca)
     return context
+
+
+def _ask_clients(context: ssl.SSLContext, authorities: Path) -> None:
+    """Clients may show a certificate; the handshake with one fails whose certificate does not hold."""
+    _check_readable(authorities)
+    try:
+        context.load_verify_locations(authorities)
+    except ssl.SSLError as error:
+        raise CertificateError(f"{authorities} has no certificate in PEM: {error.reason or error}") from error
+    context.verify_mode = ssl.CERT_OPTIONAL
 
 
 def _check_readable(path: Path) -> None:

@@ -68,6 +68,7 @@ from protocols.negotiation_stream import (
     drop_stream,
     end_stream,
     fail_stream,
+    note_certificate,
     open_stream,
     refuse_compression,
     refuse_element,
@@ -82,6 +83,7 @@ from protocols.negotiation_values import (
     Action,
     BindRefused,
     Bound,
+    CertificateShown,
     CredentialsFound,
     CredentialsMissing,
     CredentialsUnavailable,
@@ -129,6 +131,7 @@ class Kind(Enum):
     BIND_REQUEST = auto()
     OTHER_STANZA = auto()
     TLS_ESTABLISHED = auto()
+    CERTIFICATE_SHOWN = auto()
     CREDENTIALS_FOUND = auto()
     CREDENTIALS_MISSING = auto()
     CREDENTIALS_UNAVAILABLE = auto()
@@ -207,6 +210,7 @@ RULES: Final[Mapping[State, Mapping[Kind, Rule]]] = {
     _S.WAIT_FOR_STREAM: {
         **_ALWAYS,
         **_ENDED,
+        _K.CERTIFICATE_SHOWN: _rule(note_certificate, _S.WAIT_FOR_STREAM),
         _K.STREAM_OPENED: _rule(
             open_stream, _S.WAIT_FOR_FEATURE_REQUEST, _S.WAIT_FOR_AUTH, _S.WAIT_FOR_BIND, _S.CLOSED
         ),
@@ -302,6 +306,7 @@ _KINDS: Final[Mapping[type, Kind]] = {
     StreamFailed: Kind.STREAM_FAILED,
     StanzaRefused: Kind.OTHER_STANZA,
     TlsEstablished: Kind.TLS_ESTABLISHED,
+    CertificateShown: Kind.CERTIFICATE_SHOWN,
     CredentialsFound: Kind.CREDENTIALS_FOUND,
     CredentialsMissing: Kind.CREDENTIALS_MISSING,
     CredentialsUnavailable: Kind.CREDENTIALS_UNAVAILABLE,

@@ -26,6 +26,7 @@ from protocols.negotiation_values import (
 from protocols.sasl.elements import challenge, decode_message, failure, success
 from protocols.sasl.exchange import (
     Challenge,
+    Circumstances,
     IdentityClaimed,
     PasswordGiven,
     Proved,
@@ -34,8 +35,8 @@ from protocols.sasl.exchange import (
 )
 from protocols.sasl.keys import decoy_keys, find_keys
 from protocols.sasl.mechanisms import MECHANISMS
+from protocols.session_bits import SessionBits
 from protocols.stream_events import ElementReceived
-from protocols.stream_features import SessionBits
 
 # RFC 6120 §6.4.5 asks for at least two and at most five.
 ATTEMPTS_MAX: Final = 5
@@ -48,9 +49,10 @@ def begin_login(setup: Setup, progress: Progress, event: ElementReceived) -> Ste
     if SessionBits.LOGIN_ALLOWED not in progress.bits:
         raise SaslFailure(SaslCondition.ENCRYPTION_REQUIRED, "TLS must be in force first")
     mechanism = _MECHANISM_BY_NAME.get(event.attributes.get("mechanism", ""))
-    if mechanism is None or (mechanism.is_bound and progress.end_point is None):
+    if mechanism is None or mechanism.needs not in progress.bits:
         raise SaslFailure(SaslCondition.INVALID_MECHANISM)
-    attempt = Attempt(mechanism, mechanism.begin(setup.new_nonce(), progress.end_point))
+    circumstances = Circumstances(setup.host, setup.new_nonce(), progress.end_point, progress.addresses)
+    attempt = Attempt(mechanism, mechanism.begin(circumstances))
     if not event.text:
         # No initial response: the client is asked for its first message (RFC 4422 §5).
         return _advance(setup, progress, attempt, Challenge(b""))
@@ -66,6 +68,8 @@ def continue_login(setup: Setup, progress: Progress, event: ElementReceived) -> 
 def take_credentials(setup: Setup, progress: Progress, event: CredentialsFound) -> Step:
     """Go on with the keys of the account; an account without keys for this mechanism is as good as none."""
     attempt = _current(progress)
+    if not attempt.mechanism.keys:
+        return _advance(setup, progress, attempt, Proved(b""))
     keys = find_keys(event.keys, attempt.mechanism.keys)
     if keys is None:
         return take_no_credentials(setup, progress, CredentialsMissing())
@@ -75,6 +79,8 @@ def take_credentials(setup: Setup, progress: Progress, event: CredentialsFound) 
 def take_no_credentials(setup: Setup, progress: Progress, _event: CredentialsMissing) -> Step:
     """Go on with decoys, so that the client sees no difference until its proof or password is refused."""
     attempt = _current(progress)
+    if not attempt.mechanism.keys:
+        raise SaslFailure(SaslCondition.NOT_AUTHORIZED)
     account = _claimed(attempt)
     decoy = decoy_keys(attempt.mechanism.keys[0], account.bare, setup.decoy_secret)
     return _advance(setup, progress, attempt, attempt.exchange.resume(decoy))

@@ -37,9 +37,10 @@ from protocols.negotiation_values import (
 )
 from protocols.sasl.kept_password import KEPT_PASSWORD, is_digest_of, kinds_of, seems_kept
 from protocols.sasl.keys import SCRAM_MECHANISMS, decoy_keys, find_keys
+from protocols.session_bits import SessionBits
 from protocols.stanza import Stanza, build_iq_result
 from protocols.stream_events import StanzaReceived
-from protocols.stream_features import SessionBits, is_offered
+from protocols.stream_features import is_offered
 from protocols.xml_text import escape_text
 
 _FIELDS: Final = ("username", "password", "digest", "resource")

@@ -26,9 +26,10 @@ from protocols.negotiation_values import (
     State,
     Step,
 )
+from protocols.session_bits import SessionBits
 from protocols.stanza import Stanza, build_error, build_iq_result
 from protocols.stream_events import ElementReceived, StanzaReceived, StanzaRefused
-from protocols.stream_features import SessionBits, is_offered, outstanding_features
+from protocols.stream_features import is_offered, outstanding_features
 from protocols.stream_management import Resume, failed, parse_nonza
 from protocols.xml_text import escape_text
 

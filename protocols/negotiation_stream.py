@@ -10,6 +10,7 @@ from protocols.conditions import StreamCondition
 from protocols.errors import RemoteProtocolError
 from protocols.namespaces import AUTH, STANZAS, TLS
 from protocols.negotiation_values import (
+    CertificateShown,
     CloseStream,
     Progress,
     Send,
@@ -20,6 +21,7 @@ from protocols.negotiation_values import (
     StreamEnded,
     TlsEstablished,
 )
+from protocols.session_bits import SessionBits
 from protocols.stanza import build_iq
 from protocols.stream_events import (
     ElementReceived,
@@ -28,7 +30,7 @@ from protocols.stream_events import (
     StreamHeader,
     StreamOpened,
 )
-from protocols.stream_features import SessionBits, is_offered, offered_features
+from protocols.stream_features import is_offered, offered_features
 
 # XEP-0138. Only refused here, hence not among the namespaces that the server speaks.
 COMPRESSION: Final = "http://jabber.org/protocol/compress"
@@ -60,7 +62,7 @@ def open_stream(setup: Setup, progress: Progress, event: StreamOpened) -> Step:
     progress = _with_end_point(setup, progress)
     features = offered_features(setup.features, progress.bits)
     data = _header(setup, stream_id, header) + setup.framing.features(
-        [feature.advertisement for feature in features]
+        [feature.advertise(progress.bits) for feature in features]
     )
     authenticated = SessionBits.AUTHENTICATED in progress.bits
     following = State.WAIT_FOR_BIND if authenticated else State.WAIT_FOR_FEATURE_REQUEST
@@ -101,6 +103,12 @@ def fail_stream(setup: Setup, progress: Progress, error: RemoteProtocolError, de
         state=State.CLOSED, attempt=None, old_attempt=None, bind_request=None, header_sent=True
     )
     return Step(closed, (Send(data), CloseStream()))
+
+
+def note_certificate(_setup: Setup, progress: Progress, event: CertificateShown) -> Step:
+    """Note who the client is by its certificate, for a log-in with EXTERNAL."""
+    shown = progress._replace(bits=progress.bits | SessionBits.CERTIFIED, addresses=event.addresses)
+    return Step(shown, ())
 
 
 def start_tls(setup: Setup, progress: Progress, event: ElementReceived) -> Step:

@@ -16,9 +16,10 @@ from protocols.jid import JID
 from protocols.sasl.exchange import Exchange
 from protocols.sasl.keys import ScramKeys
 from protocols.sasl.mechanisms import Mechanism
+from protocols.session_bits import SessionBits
 from protocols.stanza import Stanza
 from protocols.stream_events import Event
-from protocols.stream_features import SessionBits, StreamFeature
+from protocols.stream_features import StreamFeature
 
 
 class State(Enum):
@@ -65,6 +66,18 @@ WAITING_STATES = frozenset(
 @dataclass(frozen=True, slots=True)
 class TlsEstablished:
     """TLS is in force; what follows is a new stream."""
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class CertificateShown:
+    """In the handshake the client has shown a certificate that holds; told before the stream that follows.
+
+    Attributes:
+        addresses: What it says the client is (RFC 6120 §13.7.1.4), whether or not that means anything here.
+    """
+
+    addresses: tuple[str, ...]
 
 
 @final
@@ -163,6 +176,7 @@ class StreamEnded:
 
 Answer = (
     TlsEstablished
+    | CertificateShown
     | CredentialsFound
     | CredentialsMissing
     | CredentialsUnavailable
@@ -355,6 +369,7 @@ class Progress(NamedTuple):
     bits: SessionBits
     header_sent: bool = False
     end_point: bytes | None = None  # of the TLS that is in force, for log-ins to be bound to
+    addresses: tuple[str, ...] = ()  # in the client's certificate
     stream_id: str = ""  # ours, of the stream that is open
     logins_failed: int = 0
     sasl_failed: bool = False  # by SASL; then the old log-in is closed to it (XEP-0078 §3.1)

@@ -5,8 +5,8 @@ the set on offer is computed from that. To add a feature, add one value to the s
 to `negotiation`.
 """
 
-from collections.abc import Iterable
-from enum import Flag, auto
+from collections.abc import Callable, Iterable
+from functools import cache
 from typing import Final, NamedTuple
 
 from protocols.namespaces import (
@@ -22,23 +22,9 @@ from protocols.namespaces import (
     STREAM_MANAGEMENT,
     TLS,
 )
-from protocols.sasl.mechanisms import MECHANISMS
+from protocols.sasl.mechanisms import offered_mechanisms
 from protocols.sasl.scram import END_POINT_TYPE
-
-
-class SessionBits(Flag):
-    """What a stream may do by its listener's rules, and what it has reached."""
-
-    NONE = 0
-    STARTTLS_POSSIBLE = auto()  # a TCP stream that began in clear, and there is a certificate
-    REGISTRATION_OPEN = auto()  # strangers may create accounts
-    LOGIN_ALLOWED = auto()  # by the operator's leave from the start, else once TLS is in force
-    OLD_LOGIN_ALLOWED = auto()  # by jabber:iq:auth, also of clients older than XMPP 1.0 (XEP-0078)
-    UNVERSIONED = auto()  # the client is one of those
-    SECURE = auto()  # TLS is in force
-    BINDABLE = auto()  # and log-ins can be bound to it
-    AUTHENTICATED = auto()
-    BOUND = auto()
+from protocols.session_bits import SessionBits
 
 
 class StreamFeature(NamedTuple):
@@ -48,11 +34,15 @@ class StreamFeature(NamedTuple):
     needs: SessionBits
     forbids: SessionBits
     required: bool  # whether there is no session before it has been negotiated
-    advertisement: bytes
+    advertisement: bytes | Callable[[SessionBits], bytes]
 
     def is_offered(self, bits: SessionBits) -> bool:
         """Tell whether a stream with these bits is offered this feature."""
         return self.needs in bits and not self.forbids & bits
+
+    def advertise(self, bits: SessionBits) -> bytes:
+        """Return what tells a stream with these bits of the feature."""
+        return self.advertisement if isinstance(self.advertisement, bytes) else self.advertisement(bits)
 
 
 def offered_features(features: Iterable[StreamFeature], bits: SessionBits) -> list[StreamFeature]:
@@ -70,9 +60,9 @@ def outstanding_features(features: Iterable[StreamFeature], bits: SessionBits) -
     return [feature for feature in offered_features(features, bits) if feature.required]
 
 
-def _advertise_mechanisms(*, is_bindable: bool) -> bytes:
-    offered = [mechanism.name for mechanism in MECHANISMS if is_bindable or not mechanism.is_bound]
-    names = "".join(f"<mechanism>{name}</mechanism>" for name in offered)
+@cache
+def _advertise_mechanisms(bits: SessionBits) -> bytes:
+    names = "".join(f"<mechanism>{each.name}</mechanism>" for each in offered_mechanisms(bits))
     return f"<mechanisms xmlns='{SASL}'>{names}</mechanisms>".encode()
 
 
@@ -95,16 +85,9 @@ STARTTLS_OPTIONAL: Final = StreamFeature(
 LOGIN: Final = StreamFeature(
     name="mechanisms",
     needs=SessionBits.LOGIN_ALLOWED,
-    forbids=SessionBits.AUTHENTICATED | SessionBits.BINDABLE,
-    required=True,
-    advertisement=_advertise_mechanisms(is_bindable=False),
-)
-BOUND_LOGIN: Final = StreamFeature(
-    name="mechanisms",
-    needs=SessionBits.LOGIN_ALLOWED | SessionBits.BINDABLE,
     forbids=SessionBits.AUTHENTICATED,
     required=True,
-    advertisement=_advertise_mechanisms(is_bindable=True),
+    advertisement=_advertise_mechanisms,
 )
 BINDING_TYPES: Final = StreamFeature(
     name="sasl-channel-binding",
@@ -188,7 +171,6 @@ CLIENT_FEATURES: Final = (
     STARTTLS_REQUIRED,
     STARTTLS_OPTIONAL,
     LOGIN,
-    BOUND_LOGIN,
     BINDING_TYPES,
     OLD_LOGIN,
     REGISTRATION,

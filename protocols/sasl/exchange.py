@@ -5,7 +5,7 @@ never fetches credentials and never hashes a password: it asks, and goes on with
 """
 
 from dataclasses import dataclass, field
-from typing import Protocol, final
+from typing import NamedTuple, Protocol, final
 
 from protocols.conditions import SaslCondition
 from protocols.sasl.keys import ScramKeys
@@ -19,6 +19,22 @@ class SaslFailure(Exception):
         super().__init__(condition, text)
         self.condition = condition
         self.text = text
+
+
+class Circumstances(NamedTuple):
+    """What an attempt may depend on besides what the client says.
+
+    Attributes:
+        host: The domain served.
+        nonce: Ours: random printable ASCII without a comma, never used before.
+        end_point: The hash of our certificate where a log-in can be bound to it.
+        addresses: What the client's certificate says it is, if it has shown one.
+    """
+
+    host: str
+    nonce: str
+    end_point: bytes | None = None
+    addresses: tuple[str, ...] = ()
 
 
 @final

@@ -1,38 +1,57 @@
 """The mechanisms that this server speaks, as a table. To add one, add its value here."""
 
 from collections.abc import Callable
-from functools import partial
 from typing import Final, NamedTuple
 
-from protocols.sasl.exchange import Exchange
+from protocols.sasl.exchange import Circumstances, Exchange
+from protocols.sasl.external import ExternalExchange
 from protocols.sasl.keys import SCRAM_MECHANISMS, SCRAM_SHA_1, SCRAM_SHA_256
 from protocols.sasl.plain import PlainExchange
 from protocols.sasl.scram import ScramExchange
+from protocols.session_bits import SessionBits
 
 
 class Mechanism(NamedTuple):
-    """One mechanism: its registered name, the keys it can work with, and how an attempt begins."""
+    """One mechanism: its registered name, when it can be had, and how an attempt begins.
+
+    Attributes:
+        name: As in the registry.
+        keys: What it can work with; of these the first that the account has. None at all where the client
+            has proved who it is before it says so: then all that counts is that there is such an account.
+        begin: Makes the server's side of an attempt.
+        needs: What the stream must have reached before it is on offer, besides leave to log in.
+    """
 
     name: str
-    keys: tuple[str, ...]  # of these the first that the account has
-    begin: Callable[[str, bytes | None], Exchange]  # given our nonce, and the end point if there is TLS
-    is_bound: bool = False  # whether it binds the log-in to the TLS that is in force
+    keys: tuple[str, ...]
+    begin: Callable[[Circumstances], Exchange]
+    needs: SessionBits = SessionBits.NONE
 
 
-def _begin_plain(_nonce: str, _end_point: bytes | None) -> PlainExchange:
+def _begin_plain(_circumstances: Circumstances) -> PlainExchange:
     return PlainExchange()
 
 
 def _scram(keys: str, *, is_bound: bool) -> Mechanism:
-    name = f"{keys}-PLUS" if is_bound else keys
-    return Mechanism(name, (keys,), partial(ScramExchange, keys, is_bound), is_bound)
+    def begin(circumstances: Circumstances) -> ScramExchange:
+        return ScramExchange(keys, is_bound, circumstances.nonce, circumstances.end_point)
+
+    if is_bound:
+        return Mechanism(f"{keys}-PLUS", (keys,), begin, SessionBits.BINDABLE)
+    return Mechanism(keys, (keys,), begin)
 
 
 # In the order in which they are offered: clients are to take the first that they know.
 MECHANISMS: Final = (
+    Mechanism("EXTERNAL", (), ExternalExchange, SessionBits.CERTIFIED),
     _scram(SCRAM_SHA_256, is_bound=True),
     _scram(SCRAM_SHA_1, is_bound=True),
     _scram(SCRAM_SHA_256, is_bound=False),
     _scram(SCRAM_SHA_1, is_bound=False),
     Mechanism("PLAIN", SCRAM_MECHANISMS, _begin_plain),
 )
+
+
+def offered_mechanisms(bits: SessionBits) -> list[Mechanism]:
+    """Return those that a stream with these bits is offered, where it may log in at all."""
+    return [mechanism for mechanism in MECHANISMS if mechanism.needs in bits]

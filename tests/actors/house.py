@@ -78,6 +78,10 @@ class _NoCertificates:
     def end_point(self) -> None:
         """Nothing to bind to."""
 
+    def addresses_in(self, _certificate: bytes) -> tuple[str, ...]:
+        """Nobody shows any."""
+        return ()
+
     @property
     def context(self) -> ssl.SSLContext:
         raise AssertionError("there is no TLS in a house")

@@ -60,6 +60,10 @@ class NoCertificates:
     def end_point(self) -> None:
         """Nothing to bind to."""
 
+    def addresses_in(self, _certificate: bytes) -> tuple[str, ...]:
+        """Nobody shows any."""
+        return ()
+
     @property
     def context(self) -> NoReturn:
         """There is none."""

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from actors.port import Handshake, Port
 from ops.certificates import write_self_signed
+from tests.support.client_certificates import authority
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,11 +24,22 @@ SECONDS_MAX: Final = 15.0
 _READ_BYTES: Final = 65_536
 
 
+CLIENT_ADDRESS: Final = "romeo@localhost"
+"""Of the client whose certificate holds."""
+
+
 class Contexts(NamedTuple):
-    """The two sides of TLS, for one self-signed certificate."""
+    """The two sides of TLS, for one self-signed certificate.
+
+    Attributes:
+        server: The server's; it asks clients for certificates.
+        client: Of a client that has none.
+        certified: Of a client that has one, for `CLIENT_ADDRESS`.
+    """
 
     server: ssl.SSLContext
     client: ssl.SSLContext
+    certified: ssl.SSLContext
 
 
 class Signals:
@@ -53,8 +65,11 @@ def contexts() -> Contexts:
         write_self_signed(certificate, key, "localhost", datetime.now(UTC))
         server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         server.load_cert_chain(certificate, key)
-        client = ssl.create_default_context(cafile=certificate)
-        return Contexts(server, client)
+        server.load_verify_locations(authority().write(Path(folder) / "clients.pem"))
+        server.verify_mode = ssl.CERT_OPTIONAL
+        client, certified = (ssl.create_default_context(cafile=certificate) for _ in range(2))
+        certified.load_cert_chain(authority().issue(Path(folder) / "romeo.pem", CLIENT_ADDRESS))
+        return Contexts(server, client, certified)
 
 
 def tcp_pair(stack: ExitStack) -> tuple[socket.socket, socket.socket]:
@@ -64,19 +79,23 @@ def tcp_pair(stack: ExitStack) -> tuple[socket.socket, socket.socket]:
         return stack.enter_context(listening.accept()[0]), client
 
 
-def tls_pair(stack: ExitStack, port: Port, client: socket.socket) -> ssl.SSLSocket:
+def tls_pair(
+    stack: ExitStack, port: Port, client: socket.socket, context: ssl.SSLContext | None = None
+) -> ssl.SSLSocket:
     """Do the handshake; returns the client's end."""
     port.start_tls(contexts().server)
-    secured = begin_tls(stack, client)
+    secured = begin_tls(stack, client, context)
     pump(secured.do_handshake, lambda: port.handshake() is Handshake.DONE)
     secured.settimeout(SECONDS_MAX)
     return secured
 
 
-def begin_tls(stack: ExitStack, client: socket.socket) -> ssl.SSLSocket:
+def begin_tls(
+    stack: ExitStack, client: socket.socket, context: ssl.SSLContext | None = None
+) -> ssl.SSLSocket:
     """The client's end of TLS before its handshake; it does not block."""
     client.setblocking(False)
-    secured = contexts().client.wrap_socket(
+    secured = (context or contexts().client).wrap_socket(
         client, server_hostname="localhost", do_handshake_on_connect=False
     )
     return stack.enter_context(secured)

@@ -16,12 +16,14 @@ import trio
 from trio.testing import wait_all_tasks_blocked
 
 from actors.tcp_connection import TcpState, start_tcp_connection
+from ops.certificates import addresses_in
 from protocols.namespaces import BIND, CLIENT, SASL, STREAM, TLS
 from tests.actors.house import ACCOUNTS, House
 from tests.actors.house_client import PASSWORD
 from tests.actors.sockets import SECONDS_MAX, contexts
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import AsyncIterator
 
     from supervision.slot import Slot
@@ -37,6 +39,10 @@ _READ_BYTES: Final = 65_536
 class _Certificates:
     context = contexts().server
     end_point: bytes | None = None
+
+    def addresses_in(self, certificate: bytes) -> tuple[str, ...]:
+        """As the server does it."""
+        return addresses_in(certificate)
 
 
 @final
@@ -98,10 +104,10 @@ class TcpClient:
 
     # -- streams
 
-    async def start_tls(self) -> None:
+    async def start_tls(self, context: ssl.SSLContext | None = None) -> None:
         """The handshake."""
         self.stream = trio.SSLStream(
-            self.connected, contexts().client, server_hostname="localhost", https_compatible=True
+            self.connected, context or contexts().client, server_hostname="localhost", https_compatible=True
         )
         with trio.fail_after(SECONDS_MAX):
             await self.stream.do_handshake()

@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, NamedTuple
 import pytest
 
 from actors.port import READ_BYTES_MAX, Handshake, Port, PortClosedError, peer_address
+from ops.certificates import addresses_in
 from tests.actors.sockets import (
+    CLIENT_ADDRESS,
     Signals,
     begin_tls,
     contexts,
@@ -123,6 +125,18 @@ def test_drained_by_short_read_in_clear_only(plain: Ends, stack: ExitStack) -> N
     assert not plain.port.drained_by(bytes(READ_BYTES_MAX))
     tls_pair(stack, plain.port, plain.client)
     assert not plain.port.drained_by(b"short"), "OpenSSL may hold more"
+
+
+def test_client_certificate_is_what_the_client_has_shown(plain: Ends, stack: ExitStack) -> None:
+    assert plain.port.client_certificate() is None
+    tls_pair(stack, plain.port, plain.client, contexts().certified)
+    shown = plain.port.client_certificate()
+    assert shown is not None
+    assert addresses_in(shown) == (CLIENT_ADDRESS,)
+
+
+def test_client_certificate_of_a_client_without_one_is_none(secured: Ends) -> None:
+    assert secured.port.client_certificate() is None
 
 
 # -- writing

@@ -16,8 +16,8 @@ from protocols.conditions import SaslCondition
 from protocols.framing import TcpFraming, WebSocketFraming
 from protocols.jid import parse_jid
 from protocols.negotiation_values import LoginFailed, Setup
+from protocols.session_bits import SessionBits
 from protocols.stanza import Stanza, build_message
-from protocols.stream_features import SessionBits
 from store.memory.faults import Fault
 from store.users import User
 from supervision.child_spec import Intensity
@@ -40,6 +40,9 @@ STARTTLS, SECURE, LOGIN, OPEN = (
 
 
 class NoCertificates:
+    def addresses_in(self, _certificate: bytes) -> tuple[str, ...]:
+        raise AssertionError("nobody shows one")
+
     @property
     def end_point(self) -> None:
         """Nothing to bind to."""
@@ -98,7 +101,9 @@ async def test_setup_tells_the_limits_that_hold() -> None:
         stanza_bytes_before_auth_max=10_001, stanza_bytes_max=20_002, idle_seconds_max=60.5
     )
     for setup in setups(make_server(Settings(limits=limits))):
-        told = b"".join(feature.advertisement for feature in setup.features if feature.name == "limits")
+        told = b"".join(
+            feature.advertise(setup.bits) for feature in setup.features if feature.name == "limits"
+        )
         assert re.findall(rb">(\d+)<", told) == [b"10001", b"20002", b"60"]
 
 

@@ -15,7 +15,9 @@ from actors.port import READ_BYTES_MAX, READABLE, Port
 from actors.session_state import SessionState
 from protocols.conditions import StreamCondition
 from protocols.jid import parse_jid
+from protocols.namespaces import SASL
 from supervision.report import ChildTerminated, IntensityReached
+from tests.actors.sockets import CLIENT_ADDRESS, contexts
 from tests.actors.tcp_stage import HEADER, STARTTLS, TcpClient, TcpStage, auth, bind, message, tcp_stage
 
 if TYPE_CHECKING:
@@ -63,6 +65,19 @@ async def test_direct_tls_is_encrypted_from_the_first_byte() -> None:
         await romeo.start_tls()
         assert "<starttls" not in await romeo.open()
         await romeo.authenticate("romeo")
+
+
+@pytest.mark.parametrize("is_direct", [True, False])
+async def test_client_with_a_certificate_logs_in_by_it(is_direct: bool) -> None:
+    async with tcp_stage() as stage:
+        romeo = await _connect_before_tls(stage, is_direct=is_direct)
+        await romeo.start_tls(contexts().certified)
+        assert "<mechanism>EXTERNAL</mechanism>" in await romeo.open()
+        await romeo.send(f"<auth xmlns='{SASL}' mechanism='EXTERNAL'>=</auth>")
+        await romeo.read_until("<success[^>]*>")
+        await romeo.open()
+        await romeo.send(bind("orchard"))
+        assert CLIENT_ADDRESS in await romeo.read_until("<jid>.*</iq>")
 
 
 @pytest.mark.parametrize("behind", ["<iq type='get' id='x'><evil/></iq>", "\n", "<", "<a" * 4_000])

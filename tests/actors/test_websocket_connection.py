@@ -15,12 +15,14 @@ from ops.control import ask
 from ops.control_protocol import Command, Request
 from protocols.namespaces import BIND, FRAMING, SASL
 from tests.actors.websocket_bytes import REQUEST, Frame, frame, read_frame
+from tests.support.client_certificates import authority
 from tests.support.raw_client import RawClient
 from tests.support.server import Account, RunningServer
 from tests.support.websocket_client import websocket_client
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 CHAT: Final = "<message xmlns='jabber:client' type='chat' to='{}'><body>{}</body></message>"
 TEXTS: Final = ["hello", "ä € 😀 \u202eright to left", "e\u0301", "&lt;not an element&gt;", "x" * 70_000]
@@ -29,15 +31,17 @@ UNAVAILABLE: Final = rb"<presence [^>]*type='unavailable'[^>]*>"
 
 @pytest.fixture(scope="module")
 def own_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
-    """A server with HTTPS, little patience with clients that do not read, and faults on demand."""
+    """With HTTPS, certificates of clients, little patience with those that do not read, faults on demand."""
+    folder = tmp_path_factory.mktemp("websocket")
     settings = {
+        "tls.client_ca": str(authority().write(folder / "clients.pem")),
         "listen.https": '["127.0.0.1:0"]',
         "limits.write_seconds_max": "0.5",
         "limits.output_bytes_max": "300_000",
         "limits.restarts_max": "1000",
     }
     flags = [flag for key, value in settings.items() for flag in ("--set", f"{key}={value}")]
-    server = RunningServer(tmp_path_factory.mktemp("websocket"), "--faults", *flags)
+    server = RunningServer(folder, "--faults", *flags)
     yield server
     assert server.stop() == 0, server.log.tail()
 
@@ -107,6 +111,17 @@ async def test_client_over_https_logs_in(own_server: RunningServer) -> None:
         assert bodies(await web.read_until("^<message ")) == ["to myself"]
         await web.close_stream()
         assert await web.read_to_end() == ([], 1000)
+
+
+async def test_client_over_https_with_a_certificate_logs_in_by_it(
+    own_server: RunningServer, tmp_path: Path
+) -> None:
+    account = own_server.account()
+    certificate = authority().issue(tmp_path / "client.pem", account.jid)
+    async with websocket_client(own_server, "https", certificate) as web:
+        assert "<mechanism>EXTERNAL</mechanism>" in await web.open_stream()
+        await web.send(f"<auth xmlns='{SASL}' mechanism='EXTERNAL'>=</auth>")
+        assert (await web.read()).startswith("<success ")
 
 
 def test_page_of_any_origin_may_connect(server: RunningServer) -> None:

@@ -5,8 +5,10 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from cryptography import x509
 
-from ops.certificates import SELF_SIGNED_DAYS, weaknesses, write_self_signed
+from ops.certificates import SELF_SIGNED_DAYS, addresses_in, weaknesses, write_self_signed
+from tests.support.client_certificates import XMPP_ADDRESS, authority, xmpp_address
 
 NOW = datetime(2025, 6, 1, 12, 0, tzinfo=UTC)
 
@@ -67,3 +69,30 @@ def test_weaknesses_time_is_checked(tmp_path: Path, passed: timedelta, sentence:
 
 def test_weaknesses_certificate_that_will_hold_a_while_has_none(tmp_path: Path) -> None:
     assert _weaknesses(_made(tmp_path, "localhost"), "localhost", NOW + timedelta(days=300)) == []
+
+
+def test_addresses_in_are_those_for_xmpp() -> None:
+    certificate = authority().der(
+        xmpp_address("juliet@example.com"),
+        x509.RFC822Name("juliet@example.org"),
+        x509.DNSName("example.com"),
+        xmpp_address("юля@example.com"),
+    )
+    assert addresses_in(certificate) == ("juliet@example.com", "юля@example.com")
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        x509.OtherName(XMPP_ADDRESS, b"\x16\x03a@b"),  # an IA5String
+        x509.OtherName(XMPP_ADDRESS, b"\x0c\x01\xff"),  # no UTF-8
+        x509.OtherName(x509.ObjectIdentifier("1.3.6.1.4.1.311.20.2.3"), b"\x0c\x03a@b"),  # a Microsoft name
+    ],
+)
+def test_addresses_in_what_is_not_understood_is_nobody(name: x509.GeneralName) -> None:
+    assert addresses_in(authority().der(name)) == ()
+
+
+def test_addresses_in_certificate_without_names_are_none() -> None:
+    assert addresses_in(authority().der()) == ()
+    assert addresses_in(b"no certificate") == ()

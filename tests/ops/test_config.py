@@ -94,6 +94,12 @@ def test_read_configuration_relative_paths_start_at_the_file(tmp_path: Path) -> 
     assert settings.tls.certificate == tmp_path / "server.crt"
 
 
+def test_read_configuration_path_that_may_be_missing_is_none_if_empty(tmp_path: Path) -> None:
+    assert _settings(tmp_path, "").tls.client_ca is None
+    assert _settings(tmp_path, '[tls]\nclient_ca = ""').tls.client_ca is None
+    assert _settings(tmp_path, '[tls]\nclient_ca = "ca.pem"').tls.client_ca == tmp_path / "ca.pem"
+
+
 def test_read_configuration_override_wins_over_the_file(tmp_path: Path) -> None:
     settings = _settings(
         tmp_path, "[limits]\nsessions_max = 5", "limits.sessions_max=7", "domain=other.example"

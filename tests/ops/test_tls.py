@@ -2,6 +2,7 @@
 
 import hashlib
 import ssl
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from actors.settings import TlsSettings
 from ops.tls import CertificateError, Certificates, ensure_certificate, load_context
+from tests.support.client_certificates import Authority, authority
 
 NOW = datetime.now(UTC)
 
@@ -28,6 +30,11 @@ def made(tls: TlsSettings) -> TlsSettings:
 
 def _handshake(server: ssl.SSLContext, client: ssl.SSLContext, name: str) -> ssl.SSLObject:
     """Lets both sides talk until they agree, and returns the client's."""
+    return _sides(server, client, name)[0]
+
+
+def _sides(server: ssl.SSLContext, client: ssl.SSLContext, name: str) -> tuple[ssl.SSLObject, ssl.SSLObject]:
+    """The same, and returns both: the client's and the server's."""
     to_server, to_client = ssl.MemoryBIO(), ssl.MemoryBIO()
     client_side = client.wrap_bio(to_client, to_server, server_hostname=name)
     server_side = server.wrap_bio(to_server, to_client, server_side=True)
@@ -38,7 +45,7 @@ def _handshake(server: ssl.SSLContext, client: ssl.SSLContext, name: str) -> ssl
             side.do_handshake()
         except ssl.SSLWantReadError:
             waiting.append(side)
-    return client_side
+    return client_side, server_side
 
 
 def _client(trusted: Path) -> ssl.SSLContext:
@@ -180,3 +187,47 @@ def test_end_point_is_what_a_client_makes_of_the_certificate_it_is_shown(made: T
     ensure_certificate(made, "chat.example", is_development=True, now=NOW)
     certificates.reload(NOW)
     assert certificates.end_point != before
+
+
+@pytest.fixture
+def asking(made: TlsSettings, tmp_path: Path) -> TlsSettings:
+    return replace(made, client_ca=authority().write(tmp_path / "clients.pem"))
+
+
+def test_client_is_asked_for_a_certificate_where_there_are_authorities(
+    asking: TlsSettings, tmp_path: Path
+) -> None:
+    client = _client(asking.certificate)
+    client.load_cert_chain(authority().issue(tmp_path / "juliet.pem", "juliet@chat.example"))
+    certificates = Certificates(asking, "chat.example", NOW)
+    shown = _sides(certificates.context, client, "localhost")[1].getpeercert(binary_form=True)
+    assert shown is not None
+    assert certificates.addresses_in(shown) == ("juliet@chat.example",)
+
+
+def test_client_is_not_asked_where_there_are_none(made: TlsSettings, tmp_path: Path) -> None:
+    client = _client(made.certificate)
+    client.load_cert_chain(authority().issue(tmp_path / "juliet.pem", "juliet@chat.example"))
+    assert _sides(load_context(made), client, "localhost")[1].getpeercert(binary_form=True) is None
+
+
+def test_client_without_a_certificate_is_served_all_the_same(asking: TlsSettings) -> None:
+    server = _sides(load_context(asking), _client(asking.certificate), "localhost")[1]
+    assert server.getpeercert(binary_form=True) is None
+
+
+def test_client_with_a_certificate_of_somebody_else_is_refused(asking: TlsSettings, tmp_path: Path) -> None:
+    client = _client(asking.certificate)
+    client.load_cert_chain(Authority().issue(tmp_path / "juliet.pem", "juliet@chat.example"))
+    with pytest.raises(ssl.SSLCertVerificationError):
+        _handshake(load_context(asking), client, "localhost")
+
+
+def test_load_context_authorities_that_are_none_are_named(asking: TlsSettings) -> None:
+    assert asking.client_ca is not None
+    asking.client_ca.write_text("hello")
+    with pytest.raises(CertificateError, match=r"clients\.pem has no certificate in PEM"):
+        load_context(asking)
+    asking.client_ca.unlink()
+    with pytest.raises(CertificateError, match=r"clients\.pem cannot be read"):
+        load_context(asking)

@@ -34,9 +34,10 @@ from protocols.negotiation_values import (
     VerifyPassword,
 )
 from protocols.sasl.keys import SALT_BYTES, derive_keys, verify_plain
+from protocols.session_bits import SessionBits
 from protocols.stanza import PayloadName, Stanza, StanzaKind
 from protocols.stream_events import ElementReceived, Event, StanzaReceived, StreamHeader, StreamOpened
-from protocols.stream_features import CLIENT_FEATURES, SessionBits, StreamFeature
+from protocols.stream_features import CLIENT_FEATURES, StreamFeature
 from protocols.stream_limits import StreamLimits
 from protocols.websocket_stream import WebSocketStream
 from protocols.xml_element import NameBudget

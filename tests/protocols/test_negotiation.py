@@ -17,6 +17,7 @@ from protocols.negotiation_values import (
     Action,
     BindRefused,
     Bound,
+    CertificateShown,
     CloseStream,
     CredentialsFound,
     CredentialsMissing,
@@ -34,9 +35,9 @@ from protocols.negotiation_values import (
     TlsEstablished,
 )
 from protocols.sasl.keys import derive_keys
+from protocols.session_bits import SessionBits
 from protocols.stanza import build_iq
 from protocols.stream_events import StanzaReceived, StanzaRefused, StreamClosed, StreamFailed
-from protocols.stream_features import SessionBits
 from protocols.stream_limits import StreamLimits
 from protocols.websocket_stream import WebSocketStream
 from protocols.xml_element import NameBudget
@@ -91,6 +92,7 @@ SAMPLES: dict[Kind, Input] = {
     Kind.BIND_REQUEST: received(BIND),
     Kind.OTHER_STANZA: received(MESSAGE),
     Kind.TLS_ESTABLISHED: TlsEstablished(),
+    Kind.CERTIFICATE_SHOWN: CertificateShown((JULIET.bare,)),
     Kind.CREDENTIALS_FOUND: CredentialsFound(KEYS),
     Kind.CREDENTIALS_MISSING: CredentialsMissing(),
     Kind.CREDENTIALS_UNAVAILABLE: CredentialsUnavailable(),
@@ -181,6 +183,7 @@ AUTH_REQUEST            E:not-authorized     akeys                E:not-authoriz
 BIND_REQUEST            E:not-authorized     E:not-authorized     E:not-authorized     resrc                E:not-authorized     !      !                    !                    !                    !                    !                    !                    !                    !                    !   -
 OTHER_STANZA            E:not-authorized     E:not-authorized     E:not-authorized     E:not-authorized     E:not-authorized     !      !                    !                    !                    !                    !                    !                    !                    !                    !   -
 TLS_ESTABLISHED         !                    !                    !                    !                    !                    stream !                    !                    !                    !                    !                    !                    !                    !                    !   -
+CERTIFICATE_SHOWN       stream               !                    !                    !                    !                    !      !                    !                    !                    !                    !                    !                    !                    !                    !   -
 CREDENTIALS_FOUND       !                    !                    !                    !                    !                    !      passwd               !                    acheck               !                    !                    !                    !                    !                    !   -
 CREDENTIALS_MISSING     !                    !                    !                    !                    !                    !      passwd               !                    acheck               !                    !                    !                    !                    !                    !   -
 CREDENTIALS_UNAVAILABLE !                    !                    !                    !                    !                    !      S:temporary          !                    feature              !                    !                    !                    !                    !                    !   -

@@ -11,6 +11,7 @@ from protocols.negotiation import Negotiation
 from protocols.negotiation_login import ATTEMPTS_MAX
 from protocols.negotiation_values import (
     Action,
+    CertificateShown,
     CloseStream,
     CredentialsFound,
     CredentialsMissing,
@@ -285,3 +286,65 @@ def test_nothing_is_bound_to_tls_that_is_not_there() -> None:
     assert b"-PLUS" not in sent(negotiation.receive(header()))
     drive(negotiation, received(STARTTLS), TlsEstablished())
     assert b"-PLUS" in sent(negotiation.receive(header()))
+
+
+def certified(*addresses: str) -> Negotiation:
+    """A negotiation over direct TLS whose client has shown a certificate."""
+    negotiation = Negotiation(make_setup(DIRECT_TLS))
+    negotiation.receive(CertificateShown(addresses))
+    negotiation.receive(header())
+    return negotiation
+
+
+def test_login_by_certificate_needs_nothing_but_the_account() -> None:
+    negotiation = certified("juliet@im.example.com")
+    assert negotiation.receive(auth("EXTERNAL", b"")) == [FetchCredentials(JULIET)]
+    actions = negotiation.receive(CredentialsFound(()))
+    assert sent(actions) == b"<success xmlns='urn:ietf:params:xml:ns:xmpp-sasl'/>"
+    assert others(actions) == [RestartStream(JULIET)]
+    assert negotiation.account == JULIET
+
+
+def test_login_by_certificate_without_initial_response_is_asked_whom_it_wants_to_be() -> None:
+    negotiation = certified("juliet@im.example.com", "romeo@im.example.com")
+    asked = negotiation.receive(auth("EXTERNAL"))
+    assert asked == [Send(b"<challenge xmlns='urn:ietf:params:xml:ns:xmpp-sasl'/>")]
+    assert negotiation.receive(response(JULIET.bare.encode())) == [FetchCredentials(JULIET)]
+
+
+def test_login_by_certificate_of_nobody_here_is_not_authorized() -> None:
+    negotiation = certified("juliet@im.example.com")
+    negotiation.receive(auth("EXTERNAL", b""))
+    assert failure("not-authorized") in sent(negotiation.receive(CredentialsMissing()))
+    assert negotiation.account is None
+
+
+def test_login_by_certificate_of_several_accounts_must_choose() -> None:
+    negotiation = certified("juliet@im.example.com", "romeo@im.example.com")
+    assert failure("invalid-authzid") in sent(negotiation.receive(auth("EXTERNAL", b"")))
+    assert failure("invalid-authzid") in sent(negotiation.receive(auth("EXTERNAL", b"nurse@im.example.com")))
+    assert negotiation.receive(auth("EXTERNAL", JULIET.bare.encode())) == [FetchCredentials(JULIET)]
+
+
+def test_login_by_certificate_while_the_store_is_away_is_for_later() -> None:
+    negotiation = certified("juliet@im.example.com")
+    negotiation.receive(auth("EXTERNAL", b""))
+    assert failure("temporary-auth-failure") in sent(negotiation.receive(CredentialsUnavailable()))
+
+
+def test_login_by_certificate_is_offered_first_and_to_those_only_who_have_shown_one() -> None:
+    offer = sent(certified_features(CertificateShown(())))
+    assert b"><mechanism>EXTERNAL</mechanism><mechanism>SCRAM" in offer
+    assert b"EXTERNAL" not in sent(certified_features())
+    negotiation = opened(DIRECT_TLS)
+    assert failure("invalid-mechanism") in sent(negotiation.receive(auth("EXTERNAL", b"")))
+
+
+def certified_features(*shown: CertificateShown) -> list[Action]:
+    return drive(Negotiation(make_setup(DIRECT_TLS)), *shown, header())
+
+
+def test_certificate_is_shown_behind_starttls_as_well() -> None:
+    negotiation = opened(TLS_REQUIRED)
+    drive(negotiation, received(STARTTLS), TlsEstablished(), CertificateShown((JULIET.bare,)))
+    assert b"EXTERNAL" in sent(negotiation.receive(header()))

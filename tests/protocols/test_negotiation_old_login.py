@@ -30,7 +30,7 @@ from protocols.negotiation_values import (
 )
 from protocols.sasl.kept_password import KEPT_PASSWORD, derive_all, seems_kept
 from protocols.sasl.keys import SALT_BYTES
-from protocols.stream_features import SessionBits
+from protocols.session_bits import SessionBits
 from tests.protocols.negotiation_support import (
     CLEAR_ALLOWED,
     HOST,

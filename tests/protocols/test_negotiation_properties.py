@@ -33,9 +33,9 @@ from protocols.negotiation_values import (
     TlsEstablished,
     VerifyPassword,
 )
+from protocols.session_bits import SessionBits
 from protocols.stanza import build_iq
 from protocols.stream_events import StreamClosed, StreamFailed
-from protocols.stream_features import SessionBits
 from tests.protocols.negotiation_support import (
     BIND,
     BIND_BALCONY,

@@ -24,9 +24,10 @@ from protocols.negotiation_values import (
     State,
     StreamEnded,
 )
+from protocols.session_bits import SessionBits
 from protocols.stanza import build_iq
 from protocols.stream_events import StanzaReceived
-from protocols.stream_features import CLIENT_FEATURES, SessionBits, StreamFeature
+from protocols.stream_features import CLIENT_FEATURES, StreamFeature
 from tests.protocols.negotiation_support import (
     BIND,
     BIND_BALCONY,

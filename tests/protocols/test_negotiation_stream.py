@@ -14,8 +14,8 @@ from protocols.negotiation_values import (
     StreamEnded,
     TlsEstablished,
 )
+from protocols.session_bits import SessionBits
 from protocols.stream_events import StreamFailed
-from protocols.stream_features import SessionBits
 from tests.protocols.negotiation_support import (
     CLEAR_ALLOWED,
     DIRECT_TLS,

@@ -5,9 +5,9 @@ from itertools import combinations
 import pytest
 
 from protocols.sasl.mechanisms import MECHANISMS
+from protocols.session_bits import SessionBits
 from protocols.stream_features import (
     CLIENT_FEATURES,
-    SessionBits,
     StreamFeature,
     is_offered,
     offered_features,
@@ -87,11 +87,11 @@ def test_outstanding_features_end_with_binding() -> None:
 
 def test_advertisements_are_what_goes_on_the_wire() -> None:
     bits = B.STARTTLS_POSSIBLE
-    assert [feature.advertisement for feature in offered_features(CLIENT_FEATURES, bits)] == [
+    assert [feature.advertise(bits) for feature in offered_features(CLIENT_FEATURES, bits)] == [
         b"<starttls xmlns='urn:ietf:params:xml:ns:xmpp-tls'><required/></starttls>"
     ]
     bits |= B.LOGIN_ALLOWED | B.REGISTRATION_OPEN
-    assert [feature.advertisement for feature in offered_features(CLIENT_FEATURES, bits)] == [
+    assert [feature.advertise(bits) for feature in offered_features(CLIENT_FEATURES, bits)] == [
         b"<starttls xmlns='urn:ietf:params:xml:ns:xmpp-tls'/>",
         (
             b"<mechanisms xmlns='urn:ietf:params:xml:ns:xmpp-sasl'>"
@@ -101,7 +101,7 @@ def test_advertisements_are_what_goes_on_the_wire() -> None:
         b"<register xmlns='http://jabber.org/features/iq-register'/>",
     ]
     bits |= B.AUTHENTICATED
-    assert [feature.advertisement for feature in offered_features(CLIENT_FEATURES, bits)] == [
+    assert [feature.advertise(bits) for feature in offered_features(CLIENT_FEATURES, bits)] == [
         b"<bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'/>",
         b"<session xmlns='urn:ietf:params:xml:ns:xmpp-session'><optional/></session>",
         b"<ver xmlns='urn:xmpp:features:rosterver'/>",
@@ -113,7 +113,7 @@ def test_advertisements_are_what_goes_on_the_wire() -> None:
 def test_limits_are_told_before_and_after_log_in() -> None:
     limits = stream_limits(100, 2_000, 30)
     assert [
-        [feature.advertisement for feature in offered_features(limits, bits)]
+        [feature.advertise(bits) for feature in offered_features(limits, bits)]
         for bits in (B.STARTTLS_POSSIBLE, B.LOGIN_ALLOWED, B.LOGIN_ALLOWED | B.AUTHENTICATED)
     ] == [
         [],
@@ -128,15 +128,15 @@ def test_limits_are_told_before_and_after_log_in() -> None:
     assert outstanding_features(limits, B.AUTHENTICATED) == []
 
 
-@pytest.mark.parametrize("is_bindable", [True, False])
-def test_every_mechanism_is_advertised_where_it_can_be_had(*, is_bindable: bool) -> None:
-    bits = B.SECURE | B.LOGIN_ALLOWED | (B.BINDABLE if is_bindable else B.NONE)
+@pytest.mark.parametrize("more", [B.NONE, B.BINDABLE, B.CERTIFIED, B.BINDABLE | B.CERTIFIED])
+def test_every_mechanism_is_advertised_where_it_can_be_had(more: SessionBits) -> None:
+    bits = B.SECURE | B.LOGIN_ALLOWED | more
     offered = offered_features(CLIENT_FEATURES, bits)
-    (advertised,) = [feature.advertisement for feature in offered if feature.name == "mechanisms"]
+    (advertised,) = [feature.advertise(bits) for feature in offered if feature.name == "mechanisms"]
     for mechanism in MECHANISMS:
         is_there = f"<mechanism>{mechanism.name}</mechanism>".encode() in advertised
-        assert is_there == (is_bindable or not mechanism.is_bound)
-    assert is_offered("sasl-channel-binding", CLIENT_FEATURES, bits) == is_bindable
+        assert is_there == (mechanism.needs in bits)
+    assert is_offered("sasl-channel-binding", CLIENT_FEATURES, bits) == (B.BINDABLE in more)
 
 
 def test_a_new_feature_is_one_value() -> None:

@@ -13,6 +13,7 @@ import pytest
 
 from tests.scenarios.script import Script, ScriptError, read_script
 from tests.scenarios.stage import SceneError, Stage
+from tests.support.client_certificates import authority
 from tests.support.server import RunningServer
 
 if TYPE_CHECKING:
@@ -90,8 +91,10 @@ class Servers:
         if self._server is not None and wanted != self._settings:
             self.stop()
         if self._server is None:
-            flags = (f"--set={setting}" for setting in wanted)
-            self._server = RunningServer(self._factory.mktemp("scenarios"), "--faults", *flags)
+            folder = self._factory.mktemp("scenarios")
+            authority().write(folder / "clients.pem")
+            flags = (f"--set={setting.replace('{folder}', str(folder))}" for setting in wanted)
+            self._server = RunningServer(folder, "--faults", *flags)
             self._settings = wanted
         return self._server
 

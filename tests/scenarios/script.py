@@ -21,6 +21,7 @@ _CLIENT: Final = re.compile(
 )
 _CONTACTS: Final = re.compile(rf"{_NAME} and (?P<other>[a-z][a-z0-9]*) become contacts")
 _STANDS: Final = re.compile(r"the newest stream stands at (?P<state>[a-z_]+)")
+_OPTIONS: Final = ("unregistered", "password kept", "with a certificate")
 _SETTING: Final = re.compile(r"server: (?P<key>[a-z_.0-9]+) = (?P<value>.+)")
 
 
@@ -47,6 +48,7 @@ class Part:
         way: How it connects.
         is_registered: Whether the account exists when the conversation begins.
         is_password_kept: Whether it keeps its password as it is.
+        has_certificate: Whether the client shows a certificate for its account.
     """
 
     name: str
@@ -55,6 +57,7 @@ class Part:
     way: Way = Way.TLS
     is_registered: bool = True
     is_password_kept: bool = False
+    has_certificate: bool = False
 
 
 class Verb(Enum):
@@ -227,9 +230,9 @@ def _part(number: int, line: str) -> Part:
     account = found["account"] or name
     options = set(filter(None, (found["options"] or "").split(", ")))
     ways = [way for way in Way if way.value in options]
-    unknown = options - {way.value for way in Way} - {"unregistered", "password kept"}
+    unknown = options - {way.value for way in Way} - set(_OPTIONS)
     if unknown or len(ways) > 1:
-        known = ", ".join([*(way.value for way in Way), "unregistered", "password kept"])
+        known = ", ".join([*(way.value for way in Way), *_OPTIONS])
         raise ScriptError(f"line {number}: options are {known}, one way at most")
     way = ways[0] if ways else Way.TLS
     return Part(
@@ -239,6 +242,7 @@ def _part(number: int, line: str) -> Part:
         way,
         "unregistered" not in options,
         "password kept" in options,
+        "with a certificate" in options,
     )
 
 

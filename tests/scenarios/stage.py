@@ -20,10 +20,13 @@ from protocols.namespaces import CLIENT
 from tests.scenarios.matching import MismatchError, fill, match_element, shown, spread
 from tests.scenarios.script import CRASHES, Verb, Way
 from tests.scenarios.wire import Wire, parse_expected
+from tests.support.client_certificates import authority
 from tests.support.raw_client import SECONDS_MAX, RawClient
 from tests.support.server import Account
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from lxml.etree import _Element as Element
 
     from tests.scenarios.script import Part, Script, Step
@@ -66,8 +69,13 @@ class Actor:
     def open(self) -> None:
         """Connect, and say nothing yet."""
         self.close()
-        self._client = RawClient(self._server, _WAYS[self.part.way])
+        certificate = self._certificate() if self.part.has_certificate else None
+        self._client = RawClient(self._server, _WAYS[self.part.way], certificate=certificate)
         self._wire = Wire()
+
+    def _certificate(self) -> Path:
+        path = self._server.folder / f"{self.account.username}.pem"
+        return path if path.exists() else authority().issue(path, self.account.jid)
 
     def connect(self) -> None:
         """Log in and bind."""
@@ -315,6 +323,7 @@ class Stage:
             values |= {
                 name: actor.address,
                 f"{name}.bare": actor.account.jid,
+                f"{name}.authzid": base64.b64encode(actor.account.jid.encode()).decode(),
                 f"{name}.user": actor.account.username,
                 f"{name}.password": actor.account.password,
                 f"{name}.stream": actor.stream_id,

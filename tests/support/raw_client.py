@@ -14,6 +14,7 @@ import time
 from typing import TYPE_CHECKING, Final, Self
 
 if TYPE_CHECKING:
+    from pathlib import Path
     from types import TracebackType
 
     from tests.support.server import Account, RunningServer
@@ -36,6 +37,7 @@ class RawClient:
         way: Which of its ports: `c2s` or `c2s_tls`.
         source: The loopback address to come from, where the server counts by address.
         receive_bytes: The size of the socket's receive buffer, for clients that do not read.
+        certificate: A file with a key and a certificate to show when TLS begins.
     """
 
     def __init__(
@@ -45,8 +47,10 @@ class RawClient:
         *,
         source: str = "127.0.0.1",
         receive_bytes: int | None = None,
+        certificate: Path | None = None,
     ) -> None:
         self.server = server
+        self.certificate = certificate
         self.unread = b""
         self.socket = socket.socket()
         if receive_bytes is not None:
@@ -120,7 +124,7 @@ class RawClient:
 
     def start_tls(self) -> None:
         """Begin TLS at once, trusting the server's own certificate only."""
-        context = self.server.client_context()
+        context = self.server.client_context(self.certificate)
         self.socket = context.wrap_socket(self.socket, server_hostname=self.server.domain)
 
     def header(self, to: str | None = None) -> str:

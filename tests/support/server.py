@@ -171,9 +171,12 @@ class RunningServer:
         return int(engine)
 
     @cache  # noqa: B019 - one per server, and servers live as long as the run
-    def client_context(self) -> ssl.SSLContext:
-        """For clients that trust this server's self-signed certificate and no other."""
-        return ssl.create_default_context(cafile=self.folder / "server.crt")
+    def client_context(self, certificate: Path | None = None) -> ssl.SSLContext:
+        """For clients that trust this server's self-signed certificate and no other, and show one or none."""
+        context = ssl.create_default_context(cafile=self.folder / "server.crt")
+        if certificate is not None:
+            context.load_cert_chain(certificate)
+        return context
 
     def account(self, name: str | None = None, *, keep_password: bool = False) -> Account:
         """A new account."""

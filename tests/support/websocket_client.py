@@ -18,6 +18,7 @@ from tests.support.raw_client import SECONDS_MAX
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
+    from pathlib import Path
 
     from trio_websocket import WebSocketConnection
 
@@ -98,13 +99,15 @@ class WebSocketClient:
 
 
 @asynccontextmanager
-async def websocket_client(server: RunningServer, way: str = "http") -> AsyncIterator[WebSocketClient]:
+async def websocket_client(
+    server: RunningServer, way: str = "http", certificate: Path | None = None
+) -> AsyncIterator[WebSocketClient]:
     """A client that is connected to `http` or `https`; in the end the WebSocket is closed."""
     with trio.fail_after(4 * SECONDS_MAX):
         stream: trio.SocketStream | trio.SSLStream[trio.SocketStream]
         stream = connected = await trio.open_tcp_stream("127.0.0.1", server.ports[way])
         if way == "https":
-            context = server.client_context()
+            context = server.client_context(certificate)
             stream = trio.SSLStream(connected, context, server_hostname="localhost", https_compatible=True)
         async with trio.open_nursery() as nursery:
             websocket = await wrap_client_stream(nursery, stream, "localhost", "/ws", subprotocols=["xmpp"])

@@ -1,10 +1,12 @@
 """The table of mechanisms."""
 
-from protocols.sasl.exchange import IdentityClaimed
+from protocols.sasl.exchange import Circumstances, IdentityClaimed
 from protocols.sasl.keys import SCRAM_MECHANISMS
 from protocols.sasl.mechanisms import MECHANISMS
 
+CIRCUMSTANCES = Circumstances("localhost", "3rfcNHYJY1ZVvWVs7j", b"hash", ("user@localhost",))
 FIRST_MESSAGE = {
+    "EXTERNAL": b"",
     "SCRAM-SHA-256-PLUS": b"p=tls-server-end-point,,n=user,r=fyko",
     "SCRAM-SHA-1-PLUS": b"p=tls-server-end-point,,n=user,r=fyko",
     "SCRAM-SHA-256": b"n,,n=user,r=fyko",
@@ -15,6 +17,7 @@ FIRST_MESSAGE = {
 
 def test_mechanisms_are_offered_strongest_first() -> None:
     assert [mechanism.name for mechanism in MECHANISMS] == [
+        "EXTERNAL",
         "SCRAM-SHA-256-PLUS",
         "SCRAM-SHA-1-PLUS",
         "SCRAM-SHA-256",
@@ -25,7 +28,7 @@ def test_mechanisms_are_offered_strongest_first() -> None:
 
 def test_mechanisms_each_begin_with_a_client_that_says_who_it_is() -> None:
     for mechanism in MECHANISMS:
-        exchange = mechanism.begin("3rfcNHYJY1ZVvWVs7j", b"hash")
+        exchange = mechanism.begin(CIRCUMSTANCES)
         assert exchange.respond(FIRST_MESSAGE[mechanism.name]) == IdentityClaimed("user", "")
 
 

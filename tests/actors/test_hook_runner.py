@@ -26,8 +26,9 @@ from actors.presence_effects import AccountEffect, Send
 from protocols.conditions import StanzaCondition
 from protocols.errors import StanzaError
 from protocols.jid import parse_jid
+from protocols.session_bits import SessionBits
 from protocols.stanza import Stanza, build_message, with_data
-from protocols.stream_features import SessionBits, StreamFeature
+from protocols.stream_features import StreamFeature
 from store.errors import StoreUnavailable
 from tests.actors.house import House
 from tests.actors.house_client import said

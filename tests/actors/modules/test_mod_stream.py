@@ -3,7 +3,8 @@
 from dataclasses import replace
 
 from actors.settings import LimitSettings, Settings
-from protocols.stream_features import SessionBits, offered_features
+from protocols.session_bits import SessionBits
+from protocols.stream_features import offered_features
 from tests.actors.house import House
 
 LIMITS = LimitSettings(stanza_bytes_before_auth_max=10_001, stanza_bytes_max=10_002, idle_seconds_max=77.5)

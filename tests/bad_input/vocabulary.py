@@ -78,7 +78,7 @@ _COMMON_VALUES: Final = (
 def _values(words: Words) -> st.SearchStrategy[str]:
     own = [*words.values.split(), *words.elements.split()]
     return st.sampled_from([*own, *_COMMON_VALUES]) | st.text(
-        st.characters(codec="utf-8", exclude_categories=("C",)), max_size=10
+        st.characters(codec="utf-8", exclude_categories=["C"]), max_size=10
     )
 
 

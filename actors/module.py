@@ -209,9 +209,12 @@ class StrangerIq(NamedTuple):
 
 @final
 class AccountIq(NamedTuple):
-    """A handler for requests to an account; with `to_domain` also for what the server is asked about it."""
+    """A handler for requests to an account; with `to_domain` also for what the server is asked about it.
 
-    payload: PayloadName
+    Without a payload it is for every payload that no other handler names.
+    """
+
+    payload: PayloadName | None
     types: frozenset[str]
     asker: Asker
     handle: Callable[[AccountContext, Request], Awaitable[Sequence[AccountEffect]]]

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T", DomainIq, StrangerIq, AccountIq)
 
-Key = tuple["PayloadName", str]
+Key = tuple["PayloadName | None", str]
 
 
 @final
@@ -81,12 +81,18 @@ def by_request(handlers: Iterable[tuple[Module, Iq]], kind: type[T]) -> dict[Key
             if key in table:
                 raise ModuleFaultError(
                     f"modules {table[key][0].name} and {module.name} both handle "
-                    f"{type_} of {handler.payload.name} in {handler.payload.namespace}"
+                    f"{type_} of {_describe(handler.payload)}"
                 )
             table[key] = (module, handler)
     return table
 
 
+def _describe(payload: PayloadName | None) -> str:
+    return "what nobody else does" if payload is None else f"{payload.name} in {payload.namespace}"
+
+
 def find_handler(table: Mapping[Key, tuple[Module, T]], stanza: Stanza) -> tuple[Module, T] | None:
-    """Who handles a request."""
-    return None if stanza.payload is None else table.get((stanza.payload, stanza.type))
+    """Who handles a request: whoever names its payload, else whoever takes all the others."""
+    if stanza.payload is None:
+        return None
+    return table.get((stanza.payload, stanza.type)) or table.get((None, stanza.type))

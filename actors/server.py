@@ -352,4 +352,4 @@ def _declared_names(modules: Sequence[Module]) -> frozenset[str]:
     """The names that modules work with, which the XML library may always see."""
     iqs = [iq for module in modules for iq in module.iqs]
     iqs += [iq for module in modules for service in module.services for iq in service.iqs]
-    return frozenset(name for iq in iqs for name in iq.payload)
+    return frozenset(name for iq in iqs for name in iq.payload or ())

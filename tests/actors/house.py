@@ -63,6 +63,8 @@ if TYPE_CHECKING:
     from supervision.report import Report
     from supervision.slot import Slot
 
+USUAL = tuple(module for module in MODULES if module.on_by_default)
+"""The modules that run where the configuration does not say."""
 ACCOUNTS = ("romeo@localhost", "juliet@localhost")
 ADDRESS = "192.0.2.1"
 """Where clients come from unless they say otherwise."""
@@ -109,7 +111,7 @@ class House:
         *,
         limits: Mapping[str, Any] | None = None,
         settings: Settings | None = None,
-        modules: Sequence[Module] = MODULES,
+        modules: Sequence[Module] = USUAL,
         options: Mapping[str, object] | None = None,
         seed: int = 0,
         with_delays: bool = False,

@@ -29,7 +29,9 @@ TURNS: Final = st.lists(
 
 
 def test_vocabulary_has_every_request_that_is_handled() -> None:
-    handled = {iq.payload.namespace for module in MODULES for iq in module.iqs}
+    iqs = [iq for module in MODULES for iq in module.iqs]
+    iqs += [iq for module in MODULES for service in module.services for iq in service.iqs]
+    handled = {iq.payload.namespace for iq in iqs if iq.payload}
     assert handled <= VOCABULARY.keys()
 
 
@@ -40,7 +42,7 @@ def test_every_request_is_answered_once(turns: Sequence[Turn], seed: int) -> Non
 
 
 async def _converse(turns: Sequence[Turn], seed: int) -> None:
-    house = House(ACCOUNTS, seed=seed, with_delays=True)
+    house = House(ACCOUNTS, modules=MODULES, seed=seed, with_delays=True)
     async with house.open():
         romeo = await house.appear("romeo@localhost/orchard")
         juliet = await house.appear("juliet@localhost/balcony")

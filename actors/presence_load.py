@@ -154,7 +154,7 @@ def _adopt_what_waits(server: Server, state: PresenceState, pending: Mapping[int
     session = state.resources[best[0]].session.slot.state
     if isinstance(session, SessionState) and session.stream is not None and session.stream.revived:
         unowned = [pending[seq] for seq in sorted(pending) if not ledger.is_owed(seq)]
-        adopt(session, unowned, server.names, server.domain.full)
+        adopt(session, unowned, server.names, server.modules.hooks.late)
 
 
 def _can_go_on(server: Server, session: SessionState, user: User | None) -> bool:

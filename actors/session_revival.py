@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from actors.ledger import Parcel, logged_parcel
-from actors.offline_queue import KEPT_TYPES
+from actors.offline_queue import KEPT_TYPES, Waiting
 from actors.outlet import NO_OUTLET
 from actors.session_state import Entry, ManagedStream, Request, Revived, SessionState
 from protocols.jid import parse_jid
@@ -23,7 +23,7 @@ from protocols.timestamp import timestamp
 from store.sessions import QueueEntry
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from actors.ledger import Ledger
     from protocols.xml_element import NameBudget
@@ -127,9 +127,15 @@ def _owed(
         )
 
 
-def adopt(state: SessionState, records: Iterable[LogRecord], names: NameBudget, domain: str) -> None:
+def adopt(
+    state: SessionState,
+    records: Iterable[LogRecord],
+    names: NameBudget,
+    late: Callable[[Waiting], Waiting | None],
+) -> None:
     """Let a session that came back deliver what waits for its account, in the order of the log.
 
+    Each message as `late` makes it; what nobody is to have any more leaves the log.
     It counts as available, so that what comes from now on goes to it and must not overtake that.
     """
     stream = state.stream
@@ -140,10 +146,13 @@ def adopt(state: SessionState, records: Iterable[LogRecord], names: NameBudget, 
         stanza = read_stored(record.data, names)
         if stanza.type not in KEPT_TYPES:
             continue
-        late = with_delay(stanza, domain, timestamp(record.at_ms))
+        shown = late(Waiting(record.seq, record.at_ms, stanza, record.inbound))
+        if shown is None:
+            stream.ledger.take_off(record.seq, record.at_ms, record.inbound)
+            continue
         behind = [at for at, (each, _number) in enumerate(owed, 1) if _seq(each) < record.seq]
         at = behind[-1] if behind else 0
-        owed.insert(at, (Entry(late, _parcel(record, stream.ledger)), None))
+        owed.insert(at, (Entry(shown.stanza, _parcel(record, stream.ledger)), None))
     stream.outgoing = Outgoing(stream.outgoing.acked, stream.outgoing.epoch)
     for entry, _number in owed:
         stream.outgoing.append(entry)

@@ -7,6 +7,7 @@ takes one whole, well-formed element, as the stream has checked it; on anything 
 import re
 from functools import lru_cache
 from typing import Final, NamedTuple
+from xml.parsers import expat
 
 from protocols.xml_text import escape_attribute
 
@@ -16,6 +17,8 @@ _ATTRIBUTE: Final = re.compile(rb"\s++([^\s=/>]++)\s*+=\s*+(?:'([^']*+)'|\"([^\"
 _DEFAULT_NAMESPACE: Final = re.compile(
     rb"<[^\s/>]++(?:\s++(?!xmlns[\s=])[^\s=/>]++\s*+=\s*+(?:'[^']*+'|\"[^\"]*+\"))*+\s++xmlns[\s=]"
 )
+
+_CHILD: Final = 2  # how deep a child is below nothing
 
 # Attributes remembered: one for each address that many stanzas are stamped with, some 300 bytes each. Long
 # values are not remembered, lest a peer that makes up addresses fill the memory with them.
@@ -88,6 +91,31 @@ def with_child(data: bytes, child: bytes) -> bytes:
         return b"%b>%b</%b>" % (data[:-2], child, data[1 : name_end(data)])
     end = data.rindex(b"</")
     return data[:end] + child + data[end:]
+
+
+def child_ends(data: bytes) -> list[tuple[int, int]]:
+    """Return where each child of the element begins and ends, in order."""
+    ends: list[tuple[int, int]] = []
+    parser = expat.ParserCreate("utf-8")
+    depth = begin = 0
+
+    def started(_name: str, _attributes: object) -> None:
+        nonlocal depth, begin
+        depth += 1
+        if depth == _CHILD:
+            begin = parser.CurrentByteIndex
+
+    def ended(_name: str) -> None:
+        nonlocal depth
+        if depth == _CHILD:
+            first = tag_end(data, begin)
+            is_one_tag = data[first - 2] == ord("/")
+            ends.append((begin, first if is_one_tag else tag_end(data, parser.CurrentByteIndex)))
+        depth -= 1
+
+    parser.StartElementHandler, parser.EndElementHandler = started, ended
+    parser.Parse(data, True)
+    return ends
 
 
 def with_default_namespace(data: bytes, namespace: str) -> bytes:

@@ -5,6 +5,7 @@ again: the server's changes are spliced into the sender's bytes, and what the se
 as text. RFC 6120 §8 (attributes, IQ semantics, errors); XEP-0203 (delay).
 """
 
+from collections.abc import Callable
 from enum import Enum
 from typing import NamedTuple, Protocol, final
 
@@ -227,6 +228,16 @@ def with_delay(stanza: Stanza, by: str, stamp: str) -> Stanza:
 def with_data(stanza: Stanza, data: bytes) -> Stanza:
     """Return the stanza with these bytes: the same but for what stands in its children."""
     return _copy(stanza, data, stanza.to, stanza.sender, stanza.lang)
+
+
+def with_children_changed(stanza: Stanza, tag: str, change: Callable[[bytes], bytes]) -> Stanza:
+    """Return the stanza with its children of this name as `change` makes them from their bytes."""
+    data, position, parts = stanza.data, 0, []
+    for child, (begin, end) in zip(stanza.element, splice.child_ends(data), strict=True):
+        if child.tag == tag:
+            parts += [data[position:begin], change(data[begin:end])]
+            position = end
+    return with_data(stanza, b"".join((*parts, data[position:])))
 
 
 def as_framed(stanza: Stanza) -> bytes:

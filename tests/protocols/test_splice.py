@@ -111,3 +111,20 @@ def test_attribute_remembers_short_values_only() -> None:
     assert remembered.cache_info().currsize == before
     splice.attribute("test-short", "y" * 256)
     assert remembered.cache_info().currsize == min(before + 1, splice._REMEMBERED_MAX)
+
+
+@pytest.mark.parametrize(
+    ("data", "children"),
+    [
+        (b"<a/>", []),
+        (b"<a>text</a>", []),
+        (b"<a><b/></a>", [b"<b/>"]),
+        (b"<a x='>'>t<b ><b/></b ><c y='/>'/>t</a>", [b"<b ><b/></b >", b"<c y='/>'/>"]),
+        (b"<a><![CDATA[<b/>]]><b>\xc3\xa9<![CDATA[</b>]]></b>&lt;</a>", [b"<b>\xc3\xa9<![CDATA[</b>]]></b>"]),
+        (b"<p:a><q:b q:x='1'></q:b></p:a>", [b"<q:b q:x='1'></q:b>"]),
+    ],
+)
+def test_child_ends_are_those_of_children_and_not_of_what_is_in_them(
+    data: bytes, children: list[bytes]
+) -> None:
+    assert [data[begin:end] for begin, end in splice.child_ends(data)] == children

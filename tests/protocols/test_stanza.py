@@ -19,6 +19,7 @@ from protocols.stanza import (
     build_presence,
     readdressed,
     stamped,
+    with_children_changed,
     with_delay,
 )
 from protocols.stream_events import StanzaReceived
@@ -201,3 +202,12 @@ def test_stanza_equality_is_by_value() -> None:
     assert one != received(b"<message id='2'/>")
     assert one != b"<message id='1'/>"
     assert "message" in repr(one)
+
+
+def test_with_children_changed_leaves_everything_else_as_it_came() -> None:
+    data = b"<message id='1'>a<x xmlns='u'/><y><x/></y><n:x xmlns:n='u'>b</n:x ><x/></message>"
+    stanza = Stanza(StanzaKind.MESSAGE, None, None, "", "1", None, data)
+    changed = with_children_changed(stanza, "{u}x", lambda child: b"<!%d>" % len(child))
+    assert changed.data == b"<message id='1'>a<!14><y><x/></y><!25><x/></message>"
+    assert changed.id == "1"
+    assert with_children_changed(stanza, "{u}z", lambda _child: b"").data == data

@@ -11,6 +11,7 @@ from actors.connection_answers import (
     resumption_answer,
 )
 from actors.connection_messages import Filled
+from actors.outlet import ChangedOutlet
 from actors.session_messages import Resume, ResumeAccepted
 from actors.session_start import choose_address, start_session
 from protocols.errors import StanzaError
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 
     from actors.connection_messages import ConnectionMessage
     from actors.connection_state import ConnectionState
+    from actors.outlet import Outlet
     from actors.server import Server
     from actors.session_messages import ResumeOutcome
     from protocols.jid import JID
@@ -94,16 +96,23 @@ class Requests:
         state = self._state
         try:
             jid = choose_address(self._server, wanted, is_fixed=is_fixed)
-            state.session = start_session(self._server, jid, state.outlet, self._ref, state.lang)
+            state.session = start_session(self._server, jid, self._outlet(), self._ref, state.lang)
         except StanzaError as error:
             self._answered(BindRefused(error))
         else:
             self._answered(Bound(jid))
 
+    def _outlet(self) -> Outlet:
+        """Where the session writes; some streams are not written to as others."""
+        state = self._state
+        assert state.negotiation is not None
+        change = self._server.modules.hooks.output(state.negotiation.bits)
+        return state.outlet if change is None else ChangedOutlet(state.outlet, change)
+
     def _resume(self, account: JID, previd: str, h: int) -> None:
         reply: Reply[ResumeOutcome] = Reply()
         self._when(reply, self._resumed)
-        self._server.resume(account, previd, Resume(h, self._ref, self._state.outlet, reply))
+        self._server.resume(account, previd, Resume(h, self._ref, self._outlet(), reply))
 
     def _resumed(self, reply: Reply[ResumeOutcome]) -> Answer:
         if reply.succeeded and isinstance(outcome := reply.result(), ResumeAccepted):

@@ -5,12 +5,14 @@ A hook that fails is reported and skipped. A point that no module wants costs wh
 
 from __future__ import annotations
 
+from functools import partial, reduce
 from typing import TYPE_CHECKING, TypeVar, final
 
 from actors.module import (
     OnAvailable,
     OnKept,
     OnLate,
+    OnOutput,
     OnPresence,
     OnSessionEnd,
     OnSessionStart,
@@ -24,13 +26,14 @@ from protocols.errors import StanzaError
 from store.errors import StoreUnavailable
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from typing import Protocol
 
     from actors.module import AccountContext, Context, Hook, Module, Notice
     from actors.offline_queue import Waiting
     from actors.presence_effects import AccountEffect, HookEffect
     from actors.presence_state import PresenceState
+    from protocols.session_bits import SessionBits
     from protocols.stanza import Stanza
     from protocols.stream_features import StreamFeature
     from store.users import User
@@ -66,6 +69,7 @@ class HookRunner:
         self._available = in_order(modules, OnAvailable)
         self._kept = in_order(modules, OnKept)
         self._late = in_order(modules, OnLate)
+        self._output = in_order(modules, OnOutput)
         self._features = in_order(modules, OnStreamFeatures)
         self.session_start = in_order(modules, OnSessionStart)
         self.session_end = in_order(modules, OnSessionEnd)
@@ -155,6 +159,29 @@ class HookRunner:
             waiting = waiting._replace(stanza=stanza)
         return waiting
 
+    def output(self, bits: SessionBits) -> Callable[[Stanza], Stanza] | None:
+        """How stanzas are changed that are written to such a stream; None if they are not."""
+        changes: list[Callable[[Stanza], Stanza]] = []
+        for module, hook in self._output:
+            try:
+                change = hook.handle(self._contexts.context(module), bits)
+            except Exception as error:  # noqa: BLE001  # reported and skipped
+                self._contexts.failed(module, hook.handle, error)
+                continue
+            if change is not None:
+                changes.append(self._boxed(module, change))
+        return partial(_changed, changes) if changes else None
+
+    def _boxed(self, module: Module, change: Callable[[Stanza], Stanza]) -> Callable[[Stanza], Stanza]:
+        def run(stanza: Stanza) -> Stanza:
+            try:
+                return change(stanza)
+            except Exception as error:  # noqa: BLE001  # reported and skipped
+                self._contexts.failed(module, change, error)
+                return stanza
+
+        return run
+
     def stream_features(self) -> list[StreamFeature]:
         """What streams offer beside what the server does."""
         features: list[StreamFeature] = []
@@ -164,6 +191,10 @@ class HookRunner:
             except Exception as error:  # noqa: BLE001  # reported and skipped
                 self._contexts.failed(module, hook.handle, error)
         return features
+
+
+def _changed(changes: Sequence[Callable[[Stanza], Stanza]], stanza: Stanza) -> Stanza:
+    return reduce(lambda former, change: change(former), changes, stanza)
 
 
 def in_order(modules: Sequence[Module], kind: type[H]) -> Sequence[tuple[Module, H]]:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from actors.presence_effects import AccountEffect, DomainEffect, HookEffect
     from actors.settings import LimitSettings
     from protocols.jid import JID
+    from protocols.session_bits import SessionBits
     from protocols.stanza import Stanza
     from protocols.stream_features import StreamFeature
     from protocols.xml_element import Element
@@ -337,6 +338,17 @@ class OnSubscription(NamedTuple):
 
 
 @final
+class OnOutput(NamedTuple):
+    """For the stream of a session that begins or goes on: how each stanza is changed that is written to it.
+
+    None where none is. It is told what the stream has reached.
+    """
+
+    handle: Callable[[Context, SessionBits], Callable[[Stanza], Stanza] | None]
+    priority: int = 0
+
+
+@final
 class OnStreamFeatures(NamedTuple):
     """For what streams offer beside what the server does; asked once for each kind of stream."""
 
@@ -346,7 +358,7 @@ class OnStreamFeatures(NamedTuple):
 
 Notice = OnKept | OnSessionStart | OnSessionEnd | OnPresence | OnUnavailable | OnSubscription
 """Those by which modules are told of something that nothing they return can prevent."""
-Hook = OnUndelivered | OnLate | OnAvailable | OnStreamFeatures | Notice
+Hook = OnUndelivered | OnLate | OnAvailable | OnOutput | OnStreamFeatures | Notice
 
 
 @final

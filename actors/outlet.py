@@ -81,6 +81,48 @@ class NoOutlet:
 NO_OUTLET: Final = NoOutlet()
 
 
+@final
+class ChangedOutlet:
+    """An outlet whose stanzas are changed before they are written."""
+
+    __slots__ = ("_change", "_outlet", "framing")
+
+    def __init__(self, outlet: Outlet, change: Callable[[Stanza], Stanza]) -> None:
+        self._outlet = outlet
+        self._change = change
+        self.framing = outlet.framing
+
+    @property
+    def on_drained(self) -> Callable[[], None] | None:
+        """See `Outlet`."""
+        return self._outlet.on_drained
+
+    @on_drained.setter
+    def on_drained(self, told: Callable[[], None] | None) -> None:
+        self._outlet.on_drained = told
+
+    @property
+    def bytes_pending(self) -> int:
+        """See `Outlet`."""
+        return self._outlet.bytes_pending
+
+    def append(self, data: bytes) -> None:
+        """See `Outlet`."""
+        self._outlet.append(data)
+
+    def append_stanza(self, stanza: Stanza) -> bool:
+        """See `Outlet`."""
+        return self._outlet.append_stanza(self._change(stanza))
+
+    def flush(self) -> None:
+        """See `Outlet`."""
+        self._outlet.flush()
+
+    def end(self) -> None:
+        """See `Outlet`."""
+        self._outlet.end()
+
+
 class PortOutput:
     """Bytes on their way into a TCP or TLS port, whatever they mean."""
 

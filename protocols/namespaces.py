@@ -41,6 +41,7 @@ REGISTER_FEATURE: Final = "http://jabber.org/features/iq-register"  # XEP-0077, 
 AUTH: Final = "jabber:iq:auth"  # XEP-0078
 AUTH_FEATURE: Final = "http://jabber.org/features/iq-auth"  # XEP-0078, stream feature
 CHAT_STATES: Final = "http://jabber.org/protocol/chatstates"  # XEP-0085
+LEGACY_DELAY: Final = "jabber:x:delay"  # XEP-0091
 LEGACY_TIME: Final = "jabber:iq:time"  # XEP-0090
 VERSION: Final = "jabber:iq:version"  # XEP-0092
 AGENT: Final = "jabber:iq:agent"  # XEP-0094

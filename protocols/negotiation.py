@@ -101,6 +101,7 @@ from protocols.negotiation_values import (
     TlsEstablished,
 )
 from protocols.sasl.exchange import SaslFailure
+from protocols.session_bits import SessionBits
 from protocols.stanza import Stanza, StanzaKind
 from protocols.stream_events import (
     ElementReceived,
@@ -369,6 +370,11 @@ class Negotiation:
     def state(self) -> State:
         """Where the negotiation stands."""
         return self._progress.state
+
+    @property
+    def bits(self) -> SessionBits:
+        """What the stream may do, and has reached."""
+        return self._progress.bits
 
     @property
     def is_waiting(self) -> bool:

@@ -1,6 +1,9 @@
 """Moments as XMPP writes them (XEP-0082 §3.2), for delay stamps and the like, and as Jabber wrote them."""
 
 from datetime import UTC, datetime
+from typing import Final
+
+_LEGACY: Final = "%Y%m%dT%H:%M:%S"
 
 
 def timestamp(ms: int) -> str:
@@ -11,4 +14,13 @@ def timestamp(ms: int) -> str:
 
 def legacy_timestamp(ms: int) -> str:
     """Return a moment as it was written before XEP-0082, in UTC and whole seconds: `20020910T23:08:25`."""
-    return datetime.fromtimestamp(ms // 1000, UTC).strftime("%Y%m%dT%H:%M:%S")
+    return datetime.fromtimestamp(ms // 1000, UTC).strftime(_LEGACY)
+
+
+def to_legacy(stamp: str) -> str | None:
+    """Return a moment that somebody wrote as XEP-0082 says, as it was written before; None if it is none."""
+    try:
+        moment = datetime.fromisoformat(stamp)
+        return None if moment.tzinfo is None else moment.astimezone(UTC).strftime(_LEGACY)
+    except (ValueError, OverflowError):
+        return None

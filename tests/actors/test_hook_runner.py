@@ -15,6 +15,7 @@ from actors.module import (
     OnAvailable,
     OnKept,
     OnLate,
+    OnOutput,
     OnStreamFeatures,
     OnUndelivered,
 )
@@ -222,6 +223,33 @@ async def test_stream_features_are_what_modules_offer_as_well() -> None:
         names = [each.name for each in house.server.tcp_setup(secure=True).features]
         assert names[-3:] == ["limits", "limits", "x"], "and those of the modules that ship"
         assert len(house.forgive()) == 1
+
+
+async def test_output_is_changed_by_one_after_another_and_by_none_if_none_wants_to() -> None:
+    def say(text: bytes) -> Any:
+        def change(stanza: Stanza) -> Stanza:
+            return with_data(stanza, stanza.data + text)
+
+        return lambda _context, _bits: change
+
+    def want_nothing(_context: Context, bits: SessionBits) -> None:
+        assert bits is SessionBits.SECURE
+
+    stanza = build_message(to=None, sender=None)
+    hooks = (
+        OnOutput(say(b"2"), 2),
+        OnOutput(lambda _context, _bits: fails, 1),  # type: ignore[arg-type,return-value]  # as one that fails
+        OnOutput(say(b"1")),
+        OnOutput(want_nothing),
+        OnOutput(fails),
+    )
+    async with House(modules=(module(hooks=hooks),)).open() as house:
+        change = house.server.modules.hooks.output(SessionBits.SECURE)
+        assert change is not None
+        assert change(stanza).data == b"<message/>12"
+        assert len(house.forgive()) == 2
+    async with House(modules=(module(hooks=(OnOutput(want_nothing),)),)).open() as house:
+        assert house.server.modules.hooks.output(SessionBits.SECURE) is None
 
 
 # -- order

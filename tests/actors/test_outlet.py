@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
 
-from actors.outlet import NO_OUTLET, WRITE_BYTES_MAX, PortOutlet
+from actors.outlet import NO_OUTLET, WRITE_BYTES_MAX, ChangedOutlet, PortOutlet
 from actors.port import HUNG_UP, Port
 from protocols.framing import TcpFraming
 from protocols.stanza import build_message
@@ -252,3 +252,18 @@ def test_no_outlet_takes_nothing_and_owes_nobody_word() -> None:
     NO_OUTLET.end()
     assert (taken, NO_OUTLET.bytes_pending, told) == (False, 0, [])
     assert getattr(NO_OUTLET, "on_drained") is None  # noqa: B009 - the checker remembers what was set
+
+
+def test_changed_outlet_changes_stanzas_and_nothing_else(plain: Ends) -> None:
+    outlet, drained = ChangedOutlet(plain.outlet, lambda _stanza: build_message(to=None, sender=None)), []
+    outlet.on_drained = lambda: drained.append(True)
+    assert outlet.on_drained is plain.outlet.on_drained
+    outlet.append(b"<a/>")
+    assert outlet.append_stanza(build_message(to=None, sender=None, id="1"))
+    assert outlet.bytes_pending == len(b"<a/><message/>")
+    outlet.flush()
+    assert drained == [True]
+    assert plain.client.recv(100) == b"<a/><message/>"
+    outlet.end()
+    assert not outlet.append_stanza(build_message(to=None, sender=None))
+    assert outlet.framing is plain.outlet.framing

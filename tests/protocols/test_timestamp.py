@@ -2,7 +2,7 @@
 
 import pytest
 
-from protocols.timestamp import legacy_timestamp, timestamp
+from protocols.timestamp import legacy_timestamp, timestamp, to_legacy
 
 
 @pytest.mark.parametrize(
@@ -20,3 +20,19 @@ def test_timestamp_is_written_in_utc_with_milliseconds(ms: int, text: str) -> No
 @pytest.mark.parametrize(("ms", "text"), [(0, "19700101T00:00:00"), (1_031_699_305_999, "20020910T23:08:25")])
 def test_legacy_timestamp_is_written_in_utc_with_whole_seconds(ms: int, text: str) -> None:
     assert legacy_timestamp(ms) == text
+
+
+@pytest.mark.parametrize(
+    ("stamp", "text"),
+    [
+        ("2002-09-10T23:08:25Z", "20020910T23:08:25"),
+        ("2002-09-10T23:08:25.999Z", "20020910T23:08:25"),
+        ("2002-09-10T23:08:25+01:30", "20020910T21:38:25"),
+        ("2002-09-10T23:08:25", None),
+        ("9999-12-31T23:59:59-01:00", None),
+        ("yesterday", None),
+        ("", None),
+    ],
+)
+def test_to_legacy_is_the_same_moment_in_utc(stamp: str, text: str | None) -> None:
+    assert to_legacy(stamp) == text

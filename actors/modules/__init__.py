@@ -25,6 +25,8 @@ from actors.modules import (
     mod_stream,
     mod_subscription,
     mod_time,
+    mod_vcard,
+    mod_vcard4,
     mod_version,
 )
 
@@ -49,5 +51,7 @@ MODULES: Final = (
     mod_stream.MODULE,
     mod_subscription.MODULE,
     mod_time.MODULE,
+    mod_vcard.MODULE,
+    mod_vcard4.MODULE,
     mod_version.MODULE,
 )

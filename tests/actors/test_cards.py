@@ -1,0 +1,32 @@
+"""Both forms of a card together have a bound as well, as one may need many more words than the other."""
+
+import pytest
+
+from actors.modules.mod_vcard import VcardOptions
+from actors.modules.mod_vcard4 import Vcard4Options
+from protocols.vcard import unpacked
+from tests.actors.house import House
+
+BYTES_MAX = 1_000
+NUMBER = "<TEL><HOME/><WORK/><NUMBER>1</NUMBER></TEL>"
+
+
+@pytest.mark.parametrize(("numbers", "is_taken"), [(18, True), (22, False)])
+async def test_card_that_needs_too_many_words_in_the_other_form_is_refused(
+    numbers: int, is_taken: bool
+) -> None:
+    options = {"vcard": VcardOptions(bytes_max=BYTES_MAX), "vcard4": Vcard4Options(bytes_max=BYTES_MAX)}
+    async with House(options=options).open() as house:
+        romeo = await house.log_in("romeo@localhost/orchard")
+        alone = f"<kind><text>{'k' * 900}</text></kind>"
+        await romeo.ask(
+            f"<iq type='set' id='4'><vcard xmlns='urn:ietf:params:xml:ns:vcard-4.0'>{alone}</vcard></iq>"
+        )
+        before = dict(house.store._items)
+        answer = await romeo.ask(
+            f"<iq type='set' id='t'><vCard xmlns='vcard-temp'>{NUMBER * numbers}</vCard></iq>"
+        )
+        assert ("<not-acceptable " in answer) is not is_taken
+        assert (house.store._items == before) is not is_taken
+        (kept,) = house.store._items.values()
+        assert alone.encode() in unpacked(kept.data).vcard4

@@ -279,10 +279,12 @@ class Batcher(Actor[BatcherMessage, BatcherMessage]):
             state.batch = ()
         stays: deque[_Entry] = deque()
         for entry in entries:
-            if entry.waiting.commit.waits_out or id(entry.waiting) in tried:
+            waiting = entry.waiting
+            has_begun = id(waiting) in tried or any(each is not None for each in waiting.outcomes)
+            if waiting.commit.waits_out or has_begun:
                 stays.append(entry)
             else:
-                entry.waiting.commit.reply.fail(error)
+                waiting.commit.reply.fail(error)
         state.waiting = stays
         state.waiting_bytes = sum(entry.size for entry in stays)
 

@@ -222,6 +222,22 @@ async def test_away_too_long_unknown_outcome_is_kept(
         assert reply.result() == [COMMITTED]
 
 
+async def test_away_too_long_what_is_half_committed_is_kept(
+    desk: Desk, autojump_clock: trio.testing.MockClock
+) -> None:
+    """Its writes went into two batches, and nobody may be told that nothing was written."""
+    desk.thread.is_quick = True
+    desk.faults.extend([None, *[Fault.AWAY] * 1_000])
+    async with desk.open():
+        reply = desk.submit(CreateUser(make_user(OWNER)), ReplaceUser(make_user(OWNER, rev=2), 1))
+        await trio.sleep(4 * AWAY_SECONDS_MAX)
+        assert OWNER in desk.store._users
+        assert not reply.is_filled
+        desk.faults.clear()
+        await trio.sleep(RETRY_SECONDS + 0.1)
+        assert reply.result() == [COMMITTED, COMMITTED]
+
+
 async def test_away_too_long_what_a_killed_batcher_had_committed_is_kept(
     desk: Desk, autojump_clock: trio.testing.MockClock
 ) -> None:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import re
 from typing import TYPE_CHECKING, Final, NamedTuple, final
-from urllib.parse import quote, unquote
 
 from protocols.namespaces import VCARD4, VCARD_TEMP
 from protocols.xml_text import escape_text
@@ -29,7 +28,8 @@ _SCHEMES: Final = re.compile(r"\A(?:tel:\s*)+")  # some write one where none bel
 _DEGREES: Final = re.compile(r"-?[0-9]+(?:\.[0-9]+)?")
 _MEDIA_TYPE: Final = re.compile(r"[A-Za-z0-9.+-]+/[A-Za-z0-9.+-]+")
 _BASE64: Final = re.compile(r"[A-Za-z0-9+/]+={0,2}")
-_ADDRESS_SAFE: Final = "@/!$&'()*+,;=:"
+_UNSAFE_IN_URI: Final = re.compile(rb"[^A-Za-z0-9_.~@/!$&'()*+,;=:-]")
+_ENCODED: Final = re.compile(rb"%([0-9A-Fa-f]{2})")
 
 _KINDS: Final = {"HOME": "home", "WORK": "work"}
 _TEL_KINDS: Final = _KINDS | {
@@ -198,14 +198,18 @@ def _guess(data: str, kind: str) -> str:
 
 def _name_of_address(element: Element) -> str:
     text = (element.text or "").strip()
-    return _in("uri", f"xmpp:{quote(text, safe=_ADDRESS_SAFE)}") if text else ""
+    encoded = _UNSAFE_IN_URI.sub(lambda match: b"%%%02X" % ord(match[0]), text.encode())
+    return _in("uri", f"xmpp:{encoded.decode()}") if text else ""
 
 
 def _address_of_name(element: Element) -> str:
     """Of an instant messaging address, if it is one of ours and no more than an address (RFC 5122)."""
     uri = "".join(_four_texts(element, ("uri",))[:1])
     address = uri.removeprefix("xmpp:")
-    return "" if address == uri or {"?", "#"} & {*address} else escape_text(unquote(address).strip())
+    if address == uri or {"?", "#"} & {*address}:
+        return ""
+    decoded = _ENCODED.sub(lambda match: bytes([int(match[1], 16)]), address.encode())
+    return escape_text(decoded.decode(errors="replace").strip())
 
 
 def _position(element: Element) -> str:

@@ -36,7 +36,9 @@ def reduce(context: Context, waiting: Waiting) -> Stanza | None:
     waited = max(0, context.now_ms() - waiting.at_ms) // _SECOND_MS
     left = min(seconds) - waited
     return (
-        None if left <= 0 else with_children_changed(stanza, _EXPIRE, lambda data: _with_seconds(data, left))
+        None
+        if left <= 0
+        else with_children_changed(stanza, _EXPIRE, lambda _child, data: _with_seconds(data, left))
     )
 
 

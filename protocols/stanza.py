@@ -230,12 +230,12 @@ def with_data(stanza: Stanza, data: bytes) -> Stanza:
     return _copy(stanza, data, stanza.to, stanza.sender, stanza.lang)
 
 
-def with_children_changed(stanza: Stanza, tag: str, change: Callable[[bytes], bytes]) -> Stanza:
-    """Return the stanza with its children of this name as `change` makes them from their bytes."""
+def with_children_changed(stanza: Stanza, tag: str, change: Callable[[Element, bytes], bytes]) -> Stanza:
+    """Return the stanza with its children of this name as `change` makes them, given each and its bytes."""
     data, position, parts = stanza.data, 0, []
     for child, (begin, end) in zip(stanza.element, splice.child_ends(data), strict=True):
         if child.tag == tag:
-            parts += [data[position:begin], change(data[begin:end])]
+            parts += [data[position:begin], change(child, data[begin:end])]
             position = end
     return with_data(stanza, b"".join((*parts, data[position:])))
 

@@ -34,10 +34,10 @@ def reduce(context: Context, waiting: Waiting) -> Stanza | None:
     if not seconds:
         return stanza
     waited = max(0, context.now_ms() - waiting.at_ms) // _SECOND_MS
+    if waited >= min(seconds):
+        return None
     left = min(seconds) - waited
-    return (
-        None if left <= 0 else with_children_changed(stanza, _EXPIRE, lambda data: _with_seconds(data, left))
-    )
+    return with_children_changed(stanza, _EXPIRE, lambda _child, data: _with_seconds(data, left))
 
 
 def _seconds(text: str | None) -> int | None:

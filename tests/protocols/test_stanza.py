@@ -207,7 +207,7 @@ def test_stanza_equality_is_by_value() -> None:
 def test_with_children_changed_leaves_everything_else_as_it_came() -> None:
     data = b"<message id='1'>a<x xmlns='u'/><y><x/></y><n:x xmlns:n='u'>b</n:x ><x/></message>"
     stanza = Stanza(StanzaKind.MESSAGE, None, None, "", "1", None, data)
-    changed = with_children_changed(stanza, "{u}x", lambda child: b"<!%d>" % len(child))
+    changed = with_children_changed(stanza, "{u}x", lambda _child, data: b"<!%d>" % len(data))
     assert changed.data == b"<message id='1'>a<!14><y><x/></y><!25><x/></message>"
     assert changed.id == "1"
-    assert with_children_changed(stanza, "{u}z", lambda _child: b"").data == data
+    assert with_children_changed(stanza, "{u}z", lambda _child, _data: b"").data == data

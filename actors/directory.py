@@ -15,6 +15,7 @@ from protocols.delivery import Resources, classify, most_available, non_negative
 if TYPE_CHECKING:
     from collections.abc import Container, Iterator, Mapping
 
+    from actors.gates import Guards
     from actors.session_messages import SessionMessage
     from protocols.jid import JID
     from supervision.ref import Ref
@@ -42,12 +43,14 @@ class UserEntry:
     `waiting` counts the stanzas that were handed to the presence actor and not yet dealt with by it: while
     there are any, all others for this user go the same way, so that none overtakes them. `unsettled` counts
     what the user's own clients sent to it: while there is any, all else that they send goes by it as well.
+    `guards` are asked about every stanza from and to the user; mostly there are none (`actors.gates`).
     """
 
-    __slots__ = ("bare_jid", "presence", "route", "sessions", "unsettled", "waiting")
+    __slots__ = ("bare_jid", "guards", "presence", "route", "sessions", "unsettled", "waiting")
 
-    def __init__(self, bare_jid: str) -> None:
+    def __init__(self, bare_jid: str, guards: Guards | None = None) -> None:
         self.bare_jid = bare_jid
+        self.guards = guards
         self.presence: Ref[Any] | None = None
         self.sessions: dict[str, Ref[SessionMessage]] = {}
         self.route = NOWHERE
@@ -58,6 +61,14 @@ class UserEntry:
     def is_empty(self) -> bool:
         """Whether nothing is left to know."""
         return self.presence is None and not self.sessions
+
+    def narrowed(self, resources: Container[str]) -> UserEntry:
+        """The same user with only these resources available, as somebody sees it who may reach no other."""
+        entry = UserEntry(self.bare_jid, self.guards)
+        entry.presence, entry.sessions = self.presence, self.sessions
+        left = {name: priority for name, priority in self.route.priorities.items() if name in resources}
+        entry.route = make_route(self.sessions, left)
+        return entry
 
 
 def make_route(sessions: Mapping[str, Ref[SessionMessage]], priorities: Mapping[str, int]) -> Route:
@@ -82,23 +93,29 @@ class Directory:
         hosts: The services beside the domain.
         stored: Accounts of which sessions wait in the database that nobody has read yet.
         left: Full addresses of sessions that this process has left to the next one.
+        unknown: The guards of a user of whom nothing else is known.
     """
 
-    __slots__ = ("hosts", "left", "stored", "users")
+    __slots__ = ("hosts", "left", "stored", "unknown", "users")
 
     def __init__(
-        self, stored: Container[str] = (), left: Container[JID] = (), hosts: Container[str] = ()
+        self,
+        stored: Container[str] = (),
+        left: Container[JID] = (),
+        hosts: Container[str] = (),
+        unknown: Guards | None = None,
     ) -> None:
         self.users: dict[str, UserEntry] = {}
         self.hosts = hosts
         self.stored = stored
         self.left = left
+        self.unknown = unknown
 
     def entry(self, bare_jid: str) -> UserEntry:
         """The user's entry, made if there is none."""
         entry = self.users.get(bare_jid)
         if entry is None:
-            entry = self.users[bare_jid] = UserEntry(bare_jid)
+            entry = self.users[bare_jid] = UserEntry(bare_jid, self.unknown)
         return entry
 
     def session(self, jid: JID) -> Ref[SessionMessage] | None:
@@ -129,6 +146,10 @@ class Directory:
         entry = self.entry(bare_jid)
         entry.route = make_route(entry.sessions, priorities)
 
+    def publish_guards(self, bare_jid: str, guards: Guards | None) -> None:
+        """Set the guards of a user; for its presence actor."""
+        self.entry(bare_jid).guards = guards
+
     def presence_ended(self, bare_jid: str, presence: Ref[Any]) -> None:
         """A presence actor has ended for good."""
         entry = self.users.get(bare_jid)
@@ -136,6 +157,7 @@ class Directory:
             entry.presence = None
             entry.route = NOWHERE
             entry.waiting = entry.unsettled = 0
+            entry.guards = self.unknown
             self._forget_if_empty(entry)
 
     def sessions(self) -> Iterator[tuple[str, Ref[SessionMessage]]]:

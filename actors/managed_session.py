@@ -33,6 +33,7 @@ from actors.session_messages import (
     Deliver,
     HandedOver,
     HoldOver,
+    NoteKept,
     PatienceOver,
     RosterKnown,
     SaveDue,
@@ -396,6 +397,15 @@ class Management(Saving):
         else:
             self.state.roster_version = effect.version
 
+    def _note_kept(self, effect: NoteKept) -> None:
+        """Written down at once: what a client has asked for is to hold for it after a crash as well."""
+        state = self.state
+        state.notes.pop(effect.key, None)
+        if effect.value is not None:
+            state.notes[effect.key] = effect.value
+        if state.stream is not None and state.stream.incoming.is_journaled:
+            self.save(state.stream)
+
     # -- the offline queue
 
     def _handed_over(self, effect: HandedOver) -> None:
@@ -431,6 +441,7 @@ _CARRY_OUT: Final[Mapping[type, Callable[[Management, Any], None]]] = {
     WriteNonza: lambda management, effect: management.write(effect.data),
     HandedOver: Management._handed_over,
     RosterKnown: Management._roster_known,
+    NoteKept: Management._note_kept,
     SessionSaved: Management.saved,
     SaveDue: lambda management, _effect: management.save_again(),
     HoldOver: lambda management, _effect: management.hold_over(),

@@ -8,6 +8,7 @@ from actors.session_messages import (
     AckDue,
     HandedOver,
     HoldOver,
+    NoteKept,
     PatienceOver,
     RosterKnown,
     SaveDue,
@@ -78,6 +79,7 @@ ManagementEffect = (
     | WriteNonza
     | HandedOver
     | RosterKnown
+    | NoteKept
     | SessionSaved
     | SaveDue
     | HoldOver

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple, TypeVar, final
 
 from protocols.errors import JIDMalformed
@@ -21,6 +21,7 @@ from protocols.jid import jid_from_parts
 from protocols.stanza import PayloadName
 
 if TYPE_CHECKING:
+    from actors.gates import Guard, Notes
     from actors.offline_queue import Waiting
     from actors.presence_effects import AccountEffect, DomainEffect, HookEffect
     from actors.settings import LimitSettings
@@ -140,11 +141,13 @@ class AccountContext(Context):
         jid: The account's bare address.
         user: Its document as it is now.
         priorities: Its available resources and their priorities.
+        notes: What its sessions keep (`KeepNote`), by resource and key; every connected resource is in it.
     """
 
     jid: JID
     user: User
     priorities: Mapping[str, int]
+    notes: Notes = field(default_factory=dict)
 
 
 @final
@@ -358,7 +361,23 @@ class OnStreamFeatures(NamedTuple):
 
 Notice = OnKept | OnSessionStart | OnSessionEnd | OnPresence | OnUnavailable | OnSubscription
 """Those by which modules are told of something that nothing they return can prevent."""
-Hook = OnUndelivered | OnLate | OnAvailable | OnOutput | OnStreamFeatures | Notice
+
+
+@final
+class Gate(NamedTuple):
+    """For every stanza from and to an account that has something to be checked; see `actors.gates`.
+
+    `guard` makes of the account's document, and of what its sessions keep, the function that is asked about
+    each stanza from then on, in whoever's task that is; None if there is nothing to check. It is called
+    whenever either has changed, in the account's presence actor, and must not wait. Two modules may declare
+    the same gate. Fails closed: where either function fails, the stanza is refused.
+    """
+
+    guard: Callable[[User, Notes], Guard | None]
+    priority: int = 0
+
+
+Hook = OnUndelivered | OnLate | OnAvailable | OnOutput | OnStreamFeatures | Gate | Notice
 
 
 @final

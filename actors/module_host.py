@@ -6,6 +6,7 @@ A handler that raises a `StanzaError` answers with it. One that fails otherwise 
 
 from __future__ import annotations
 
+from functools import partial
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, NamedTuple, TypedDict, final
 
@@ -14,17 +15,20 @@ import trio
 from actors import routing
 from actors.account_items import AccountItems
 from actors.accounts import Accounts
-from actors.hook_runner import HookRunner
+from actors.gates import UNKNOWN, Guards, NamedGuard, shut
+from actors.hook_runner import HookRunner, in_order
 from actors.module import (
     AccountContext,
     Asker,
     Context,
+    Gate,
     ModuleFaultError,
     Request,
     StrangerContext,
 )
 from actors.offline_queue import OfflineQueue
 from actors.presence_effects import Answer, PresenceEffect, Refuse, Send
+from actors.presence_guards import may_reach
 from actors.presence_rules import shares_presence
 from actors.request_tables import find_handler, hosts_of, strangers_of
 from protocols.conditions import StanzaCondition
@@ -40,7 +44,9 @@ from supervision.reply import CallError, Reply
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 
+    from actors.gates import Guard, Notes
     from actors.module import Module
+    from actors.offline_queue import Waiting
     from actors.presence_effects import AccountEffect, DomainEffect
     from actors.presence_state import PresenceState
     from actors.request_tables import Host
@@ -115,6 +121,9 @@ class ModuleHost:
         self.services = frozenset(self._hosts) - {server.domain.full}
         self._strangers = strangers_of(modules)
         self.hooks = HookRunner(self, modules)
+        self._gates: dict[Callable[[User, Notes], Guard | None], Module] = {}
+        for module, gate in in_order(modules, Gate):
+            self._gates.setdefault(gate.guard, module)
 
     # -- contexts
 
@@ -149,14 +158,45 @@ class ModuleHost:
     ) -> AccountContext:
         """What a handler may know that is about this account."""
         server, ledger = self._server, self._server.ledger_of(state.jid)
-        queue = OfflineQueue(server.store, user, ledger, state.pending, server.names, self.hooks.late)
+        late = self.hooks.late if state.guards is None else partial(self._late, state)
+        queue = OfflineQueue(server.store, user, ledger, state.pending, server.names, late)
         items = AccountItems(self._server.store, user.bare_jid)
         return AccountContext(
             **self._common(module, host, {OfflineQueue: queue, AccountItems: items}),
             jid=state.jid,
             user=user,
             priorities=state.priorities,
+            notes=state.all_notes,
         )
+
+    # -- gates
+
+    @property
+    def unknown_guards(self) -> Guards | None:
+        """Those of an account of which nobody knows yet what it wants checked; None if no module asks."""
+        return UNKNOWN if self._gates else None
+
+    def guards_of(self, state: PresenceState) -> Guards | None:
+        """The guards of an account whose document has been read; None if there is nothing to check."""
+        if not self._gates or state.user is None:
+            return None
+        guards = []
+        for make, module in self._gates.items():
+            try:
+                guard: Guard | None = make(state.user, state.all_notes)
+            except Exception as error:  # noqa: BLE001  # reported, and what it would check is not guessed
+                self.failed(module, make, error)
+                guard = shut
+            if guard is not None:
+                guards.append(NamedGuard(module, guard))
+        return Guards(guards, self._guard_failed) if guards else None
+
+    def _late(self, state: PresenceState, waiting: Waiting) -> Waiting | None:
+        """Nobody is to have what came before its sender was shut out."""
+        return self.hooks.late(waiting) if may_reach(state, waiting.stanza, None) else None
+
+    def _guard_failed(self, guard: NamedGuard, error: BaseException) -> None:
+        self.failed(guard.module, guard.guard, error)
 
     # -- in an account's presence actor
 

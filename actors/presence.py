@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, final
 
 from actors import presence_aside as aside
 from actors import presence_rules as rules
-from actors import routing, subscription_rules
+from actors import subscription_rules
+from actors.gates import outgoing_fault
 from actors.presence_apply import PresenceApply
 from actors.presence_aside import RESUME_TRIES_MAX
 from actors.presence_commit import PresenceCommit
@@ -21,19 +22,17 @@ from actors.presence_effects import (
     KeepPresence,
     MakeUser,
     NoteResource,
-    OfferToSession,
     PassResume,
     PresenceEffect,
     Publish,
     Refuse,
     RemoveAccount,
     SaveUser,
-    Send,
-    SendToSession,
     SetReply,
     TellRoster,
     TryLater,
 )
+from actors.presence_guards import publish_guards
 from actors.presence_hooks import notify
 from actors.presence_load import load
 from actors.presence_messages import (
@@ -60,9 +59,9 @@ from actors.presence_messages import (
     SessionResumed,
     SetCredentials,
 )
+from actors.presence_routed import STORE_AWAY, RoutedRules
 from actors.presence_state import OwnResource, PresenceState
 from protocols.conditions import StanzaCondition
-from protocols.delivery import Delivery
 from protocols.errors import StanzaError
 from protocols.jid import JID
 from protocols.sasl.kept_password import renewed
@@ -92,12 +91,7 @@ _WITHOUT_STORE: Final = frozenset(
     }
 )
 """What nobody could be told of if it were refused: who is there, who asks for that, and answers."""
-_LATER_TYPES: Final = frozenset({"probe", "result", "error"})
-"""Those of them that wait until the database is back."""
 
-STORE_AWAY: Final = StanzaError(
-    StanzaCondition.RESOURCE_CONSTRAINT, "the database is away; try again in a moment"
-)
 _NO_ACCOUNT: Final = StanzaError(StanzaCondition.SERVICE_UNAVAILABLE)
 
 
@@ -120,10 +114,12 @@ class Presence(Actor[PresenceMessage, PresenceEffect]):
         self._state = slot.state
         self._commit = PresenceCommit(server, slot.state)
         self._effects = PresenceApply(server, slot.state, slot)
+        self._routed = RoutedRules(server, slot.state)
 
     async def init(self) -> None:
         """See to it that an actor with nothing to do goes to sleep, whatever becomes of its first message."""
         self._state.doubt_document()
+        publish_guards(self._server, self._state)
         self._set_passivation()
 
     # -- prepare: everything that must be awaited
@@ -164,9 +160,9 @@ class Presence(Actor[PresenceMessage, PresenceEffect]):
             case Announce():
                 return await self._announce(message)
             case OwnSubscription(stanza):
-                return subscription_rules.send_subscription(self._state, self._existing_user(), stanza)
+                return self._own_subscription(stanza)
             case Routed():
-                return await self._routed(message)
+                return await self._routed.plan(message)
             case LoggedOut(at_ms, status):
                 return rules.note_logout(self._state, at_ms, status)
             case SessionResumed():
@@ -204,8 +200,8 @@ class Presence(Actor[PresenceMessage, PresenceEffect]):
                 return [SetReply(reply, user)]
             case LoadSessions():
                 return []  # they have been loaded by now
-            case PassOn(stanza) | Again(stanza):
-                return [Send(stanza)]
+            case PassOn() | Again():
+                return self._routed.pass_on(message)
             case ResumeStored(sm_id, resume):
                 return [PassResume(sm_id, resume)]
             case _:
@@ -219,10 +215,16 @@ class Presence(Actor[PresenceMessage, PresenceEffect]):
         user = User(bare_jid=self._state.jid.bare, rev=1, created_ms=at_ms, credentials=keys)
         return [MakeUser(user), SetReply(reply, value=True)]
 
-    def _existing_user(self) -> User:
-        if self._state.user is None:
-            raise StanzaError(StanzaCondition.SERVICE_UNAVAILABLE)
-        return self._state.user
+    def _own_subscription(self, stanza: Stanza) -> Sequence[PresenceEffect]:
+        state = self._state
+        if state.user is None:
+            return [Refuse(_NO_ACCOUNT)]
+        fault = outgoing_fault(state.jid.bare, state.guards, stanza)
+        return (
+            [Refuse(fault)]
+            if fault is not None
+            else subscription_rules.send_subscription(state, state.user, stanza)
+        )
 
     def _without_store(self, message: PresenceMessage) -> Sequence[PresenceEffect]:
         """The database is away: what needs it is refused for now, what does not goes on."""
@@ -233,8 +235,8 @@ class Presence(Actor[PresenceMessage, PresenceEffect]):
                 return self._session_ended(jid, session, directed)
             case OwnPresence() | Announce():
                 return self._own_without_store(message)
-            case PassOn(stanza) | Again(stanza):
-                return [Send(stanza)]
+            case PassOn() | Again():
+                return self._routed.pass_on_without_store(message)
             case LoggedOut() | LoadSessions():
                 return []
             case ReserveNumbers():
@@ -245,7 +247,7 @@ class Presence(Actor[PresenceMessage, PresenceEffect]):
             case QueueGrew() | SessionResumed():
                 return [TryLater(message)]  # nobody would ask for it again
             case Routed(stanza) if (stanza.kind, stanza.type) in _WITHOUT_STORE:
-                return self._routed_without_store(stanza)
+                return self._routed.plan_without_store(stanza)
             case _:
                 return [Refuse(STORE_AWAY)]
 
@@ -330,64 +332,6 @@ class Presence(Actor[PresenceMessage, PresenceEffect]):
         own = self._state.resources.get(resource)
         return resource, own if own is not None and own.session is message.session else None
 
-    # -- what was routed here
-
-    async def _routed(self, message: Routed) -> Sequence[PresenceEffect]:
-        stanza, state = message.stanza, self._state
-        assert stanza.to is not None
-        if stanza.to.localpart is None:
-            return await self._account_request(stanza)
-        directory = self._server.directory
-        if stanza.kind is StanzaKind.IQ and stanza.to in directory.left:
-            return [Send(stanza)]
-        entry = directory.entry(state.jid.bare)
-        delivery = routing.decide_for_user(entry, stanza, exists=state.user is not None)
-        match delivery:
-            case Delivery.STORE:
-                return await self._undelivered(message)
-            case Delivery.ACCOUNT:
-                return await self._account_request(stanza)
-            case Delivery.SUBSCRIPTION:
-                return self._subscription(stanza)
-            case Delivery.PROBE:
-                return rules.answer_probe(state, stanza)
-            case Delivery.TO_RESOURCE_IF_SHARING if not self._shares_with(stanza):
-                return [OfferToSession(entry.sessions[stanza.to.resourcepart or ""], stanza)]
-            case _:
-                return [_as_effect(each) for each in routing.deliver(entry, stanza.to, stanza, delivery)]
-
-    def _routed_without_store(self, stanza: Stanza) -> Sequence[PresenceEffect]:
-        """Somebody's presence goes to whoever is there; one who asks for the user's is told later.
-
-        Refused, it would be as lost on the user as on its sender, who says it to all contacts or to none.
-        Who is not there yet asks when coming, or coming back from the database. An answer may be for such a
-        one, and waits.
-        """
-        if stanza.type in _LATER_TYPES:
-            return [TryLater(Again(stanza))]  # who asks is told nothing else, and would never know
-        assert stanza.to is not None
-        entry = self._server.directory.entry(self._state.jid.bare)
-        delivery = routing.decide_for_user(entry, stanza, exists=True)
-        return [_as_effect(each) for each in routing.deliver(entry, stanza.to, stanza, delivery)]
-
-    def _shares_with(self, stanza: Stanza) -> bool:
-        return stanza.sender is not None and rules.shares_presence(self._state, stanza.sender)
-
-    async def _undelivered(self, message: Routed) -> Sequence[PresenceEffect]:
-        hooks, user = self._server.modules.hooks, self._existing_user()
-        effects = await hooks.run_undelivered(self._state, user, message.stanza)
-        return [Refuse(_NO_ACCOUNT)] if effects is None else effects
-
-    def _subscription(self, stanza: Stanza) -> Sequence[PresenceEffect]:
-        requests_max = self._server.settings.limits.subscription_requests_max
-        user = self._existing_user()
-        return subscription_rules.receive_subscription(self._state, user, stanza, requests_max)
-
-    async def _account_request(self, stanza: Stanza) -> Sequence[PresenceEffect]:
-        if stanza.type in {"result", "error"}:
-            return []
-        return await self._server.modules.run_account_iq(self._state, self._existing_user(), stanza)
-
     # -- decide and apply
 
     def decide(self, message: PresenceMessage) -> Sequence[PresenceEffect]:
@@ -423,6 +367,7 @@ class Presence(Actor[PresenceMessage, PresenceEffect]):
         state = self._state
         effects = aside.instead(message, state.submitted, is_again=state.retried is message)
         state.forget_document()
+        publish_guards(self._server, state)
         if effects is None:
             state.retried = message
             self.ref.tell(message)  # before everything that waits
@@ -463,14 +408,3 @@ class Presence(Actor[PresenceMessage, PresenceEffect]):
 
 def _with_password(user: User, keys: tuple[ScramKeys, ...]) -> SaveUser:
     return SaveUser(replace(user, credentials=renewed(user.credentials, keys)))
-
-
-def _as_effect(effect: routing.RoutingEffect) -> PresenceEffect:
-    """A routing decision as an effect of this actor's."""
-    match effect:
-        case routing.ToSession():
-            return SendToSession(*effect)
-        case routing.Back(stanza):
-            return Send(stanza)
-        case _:
-            raise AssertionError(f"{effect} leads back here")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final, final
 
 from actors import routing, subscription_rules
 from actors.fates import MessageFate
+from actors.gates import is_exempt
 from actors.ledger import logged_parcel
 from actors.presence_effects import (
     Answer,
@@ -16,6 +17,7 @@ from actors.presence_effects import (
     HandOver,
     KeepItem,
     KeepMessage,
+    KeepNote,
     KeepPresence,
     MakeUser,
     NoteInterested,
@@ -36,6 +38,7 @@ from actors.presence_effects import (
     TellRoster,
     TryLater,
 )
+from actors.presence_guards import make_good, may_be_shown, may_reach, renew_guards
 from actors.presence_messages import (
     Again,
     Announce,
@@ -58,6 +61,7 @@ from actors.session_messages import (
     CloseStream,
     DeliverIfDirected,
     HandedOver,
+    NoteKept,
     ResumeRefused,
     RosterKnown,
 )
@@ -68,7 +72,11 @@ from protocols.stanza import Stanza, build_iq_result
 from store.errors import StoreUnavailable
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from actors.offline_queue import Waiting
     from actors.server import Server
+    from store.users import User
     from supervision.slot import Slot
 
 RETRY_SECONDS: Final = 1.0
@@ -133,19 +141,9 @@ class PresenceApply:
                 self._tell_roster(resource, version)
 
     def _note(self, effect: PresenceEffect, cause: PresenceMessage) -> None:
-        """Those that change what this actor knows."""
+        """Those that change what this actor knows of the user's sessions."""
         state = self._state
         match effect:
-            case SaveUser(user):
-                state.user = replace(user, rev=user.rev + 1)
-            case MakeUser(user):
-                state.user = user
-            case KeepMessage(stanza):
-                state.note_kept(stanza.size)
-                stanza_id = cause.stanza_id if isinstance(cause, Routed) else None
-                self._server.fates.note(MessageFate.STORED, stanza, seq=state.kept_seq, detail=stanza_id)
-            case NotePending(size):
-                state.pending = size
             case NoteResource(resource):
                 state.resources[resource] = OwnResource(*effect[1:])
                 if not effect.is_stale:
@@ -155,14 +153,57 @@ class PresenceApply:
                 self._slot.send_after(RETRY_SECONDS, Announce(resource, said))
             case DropResource(resource):
                 state.drop(resource)
+                if state.guards is not None:
+                    renew_guards(self._server, state)
             case NoteInterested():
                 self._note_interested(cause)
+            case KeepNote():
+                self._keep_note(effect, cause)
+            case _:
+                self._note_account(effect, cause)
+
+    def _note_account(self, effect: PresenceEffect, cause: PresenceMessage) -> None:
+        """Those that change what it knows of the account."""
+        state = self._state
+        match effect:
+            case SaveUser(user):
+                self._note_user(replace(user, rev=user.rev + 1))
+            case MakeUser(user):
+                self._note_user(user)
+            case KeepMessage(stanza):
+                state.note_kept(stanza.size)
+                stanza_id = cause.stanza_id if isinstance(cause, Routed) else None
+                self._server.fates.note(MessageFate.STORED, stanza, seq=state.kept_seq, detail=stanza_id)
+            case NotePending(size):
+                state.pending = size
             case RemoveAccount():
                 self._remove_account()
             case KeepItem() | ForgetItem():
                 pass  # it has been committed, and nothing of it is known here
             case _:
                 raise AssertionError(f"nobody carries out {effect}")
+
+    def _note_user(self, user: User) -> None:
+        state = self._state
+        before, guards = state.user, state.guards
+        state.user = user
+        renew_guards(self._server, state)
+        make_good(self._server, state, before, guards)
+
+    def _keep_note(self, effect: KeepNote, cause: PresenceMessage) -> None:
+        """What its session knows of it is for its document only."""
+        state = self._state
+        sender = cause.stanza.sender if isinstance(cause, Routed) else None
+        resource = "" if sender is None else sender.resourcepart or ""
+        own = state.resources.get(resource)
+        if own is None:
+            return
+        notes = {key: value for key, value in state.notes.get(resource, {}).items() if key != effect.key}
+        state.notes[resource] = notes if effect.value is None else {**notes, effect.key: effect.value}
+        own.session.tell(NoteKept(effect.key, effect.value))
+        guards = state.guards
+        renew_guards(self._server, state)
+        make_good(self._server, state, state.user, guards)
 
     def _note_interested(self, cause: PresenceMessage) -> None:
         """Behind the answer, so that the session knows which stanza brings its client up to date."""
@@ -177,9 +218,15 @@ class PresenceApply:
 
     def _send(self, stanza: Stanza) -> None:
         """To a session of this very user without queueing behind what others have for it."""
+        if self._state.guards is not None and not may_be_shown(self._state, stanza):
+            return
+        self._tell(stanza, is_free=is_exempt(self._state.jid.bare, stanza.sender))
+
+    def _tell(self, stanza: Stanza, *, is_free: bool = True) -> None:
+        """The same past the user's gates, if it need not pass them."""
         to = stanza.to
         own = None
-        if to is not None and to.bare == self._state.jid.bare:
+        if to is not None and to.bare == self._state.jid.bare and (is_free or self._state.guards is None):
             own = self._server.directory.session(to)
         if own is None:
             routing.send(self._server, stanza)
@@ -196,13 +243,27 @@ class PresenceApply:
             self._slot.send_after(RETRY_SECONDS, QueueGrew())
             return
         ledger = self._server.ledger_of(self._state.jid)
-        messages = tuple(each for each in effect.messages if not ledger.is_owed(each.seq))
+        waiting = tuple(each for each in effect.messages if not ledger.is_owed(each.seq))
+        messages = waiting if self._state.guards is None else self._admitted(effect.resource, waiting)
         parcels = tuple(logged_parcel(ledger, each.seq, each.at_ms, each.origin) for each in messages)
         if own.session.tell(HandedOver(messages, parcels)):
-            self._state.pending = NOTHING_PENDING
+            self._state.pending = NOTHING_PENDING if messages == waiting else None
             return
         for parcel in parcels:
             ledger.given_up(parcel)
+
+    def _admitted(self, resource: str, waiting: Sequence[Waiting]) -> tuple[Waiting, ...]:
+        """Those of the messages from the offline queue that may reach a resource by now.
+
+        The others leave the queue, or are left in it for another resource if it might take them.
+        """
+        state, admitted = self._state, []
+        for each in waiting:
+            if may_reach(state, each.stanza, resource):
+                admitted.append(each)
+            elif not may_reach(state, each.stanza, None):
+                self._server.ledger_of(state.jid).take_off(each.seq, each.at_ms, each.origin)
+        return tuple(admitted)
 
     def _pass_resume(self, effect: PassResume) -> None:
         live = self._server.streams.live(effect.sm_id)
@@ -224,11 +285,17 @@ class PresenceApply:
     def refuse(self, cause: PresenceMessage, error: StanzaError) -> None:
         """Tell whoever sent a message that nothing comes of it."""
         match cause:
-            case Routed(stanza) | OwnPresence(stanza=stanza) | OwnSubscription(stanza) | PassOn(stanza):
+            case (
+                Routed(stanza)
+                | OwnPresence(stanza=stanza)
+                | OwnSubscription(stanza)
+                | PassOn(stanza)
+                | Again(stanza)
+            ):
                 answer = routing.refusal(stanza, error)
                 if answer is not None:
                     self._server.fates.note(MessageFate.REFUSED, answer)
-                    self._send(answer)
+                    self._tell(answer)
             case (
                 CreateAccount(reply=reply)
                 | SetCredentials(reply=reply)
@@ -261,6 +328,7 @@ class PresenceApply:
             for leave in subscription_rules.leave_everybody(state, state.user):
                 routing.send(self._server, leave.stanza)
         state.user = state.pending = None
+        renew_guards(self._server, state)
         self._server.forget_ledger(state.jid)
         close = CloseStream(StreamCondition.NOT_AUTHORIZED, "the account has been deleted")
         for own in state.resources.values():

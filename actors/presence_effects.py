@@ -59,6 +59,17 @@ class ForgetItem(NamedTuple):
 
 
 @final
+class KeepNote(NamedTuple):
+    """Let the session that asked keep this for as long as it lives; no longer where the value is None.
+
+    A bound text: it is part of the document by which its client resumes the session.
+    """
+
+    key: str
+    value: str | None
+
+
+@final
 class HandOver(NamedTuple):
     """Give a resource what waited for it, whatever else waits there; it leaves the queue from there."""
 
@@ -218,6 +229,7 @@ AccountEffect = (
     | KeepMessage
     | KeepItem
     | ForgetItem
+    | KeepNote
     | HandOver
     | DropWaiting
     | NotePending

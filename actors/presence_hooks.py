@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from actors import presence_rules as rules
+from actors.presence_guards import may_pass
 from actors.presence_messages import (
     Announce,
     OwnPresence,
@@ -47,12 +48,16 @@ async def notify(hooks: HookRunner, state: PresenceState, message: PresenceMessa
             return await _said(hooks, state, user, message)
         case Announce(resource, said) if state.kept.get(resource) is said:
             return await _said(hooks, state, user, said)
-        case OwnSubscription(stanza):
+        case OwnSubscription(stanza) if may_pass(state, stanza):
             return await hooks.notify(hooks.subscription, state, user, stanza)
-        case Routed(stanza) if stanza.kind is StanzaKind.PRESENCE and stanza.type in _SUBSCRIPTION_TYPES:
+        case Routed(stanza) if _is_subscription(stanza) and may_pass(state, stanza):
             return await hooks.notify(hooks.subscription, state, user, stanza)
         case _:
             return ()
+
+
+def _is_subscription(stanza: Stanza) -> bool:
+    return stanza.kind is StanzaKind.PRESENCE and stanza.type in _SUBSCRIPTION_TYPES
 
 
 async def _said(

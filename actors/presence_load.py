@@ -10,6 +10,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from actors.offline_queue import read_undelivered
+from actors.presence_guards import make_good, may_reach, renew_guards
 from actors.presence_rules import parse_priority
 from actors.presence_state import OwnResource
 from actors.roster_changes import all_changes_since
@@ -55,8 +56,11 @@ async def load(server: Server, state: PresenceState) -> None:
     """
     if not state.is_loaded:
         await _wait_for_outcomes(server, state)
+        before, guards = state.user, state.guards
         state.user = await server.store.read_user(state.jid.bare)
         state.is_loaded = True
+        renew_guards(server, state)
+        make_good(server, state, before, guards)
     if server.streams.stored_of(state.jid.bare):
         waiting = await _read_waiting(server, state)
         _come_back(server, state, waiting)
@@ -141,6 +145,7 @@ def _come_back(server: Server, state: PresenceState, waiting: _Waiting) -> None:
         ):
             server.streams.remove(session.stream.sm_id, state.jid.bare, session.stream.h)
             give_back(server, session)
+    renew_guards(server, state)
     _adopt_what_waits(server, state, waiting.pending)
     server.directory.publish(state.jid.bare, state.priorities)
 
@@ -154,7 +159,13 @@ def _adopt_what_waits(server: Server, state: PresenceState, pending: Mapping[int
     session = state.resources[best[0]].session.slot.state
     if isinstance(session, SessionState) and session.stream is not None and session.stream.revived:
         unowned = [pending[seq] for seq in sorted(pending) if not ledger.is_owed(seq)]
-        adopt(session, unowned, server.names, server.modules.hooks.late)
+        admitted = [record for record in unowned if _is_admitted(server, state, best[0], record)]
+        adopt(session, admitted, server.names, server.modules.hooks.late)
+
+
+def _is_admitted(server: Server, state: PresenceState, resource: str, record: LogRecord) -> bool:
+    """Whether the user's gates let a message reach that resource; else it is found again in the queue."""
+    return state.guards is None or may_reach(state, read_stored(record.data, server.names), resource)
 
 
 def _can_go_on(server: Server, session: SessionState, user: User | None) -> bool:
@@ -176,4 +187,6 @@ def _start(server: Server, state: PresenceState, session: SessionState, seconds:
     state.resources[resource] = OwnResource(ref, presence, priority)
     if session.roster_version is not None:
         state.interested[resource] = None
+    if session.notes:
+        state.notes[resource] = dict(session.notes)
     return True

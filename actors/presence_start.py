@@ -9,9 +9,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from actors import routing
-from actors.presence import STORE_AWAY, Presence
+from actors.presence import Presence
 from actors.presence_apply import RETRY_SECONDS
 from actors.presence_messages import Announce, OwnMessage, OwnPresence, PassOn, QueueGrew, Routed
+from actors.presence_routed import STORE_AWAY
 from actors.presence_state import PresenceState, successor
 from protocols.stanza import StanzaKind
 from supervision.child_spec import ChildSpec, Restart

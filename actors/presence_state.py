@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple, final
 
+from actors.session_state import SessionState
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from actors.gates import Guards, Notes
     from actors.presence_effects import PresenceEffect
     from actors.presence_messages import OwnPresence, PresenceMessage
     from protocols.jid import JID
@@ -60,6 +63,8 @@ class PresenceState:
         is_loaded: Whether the document was read.
         resources: The user's sessions by resource.
         kept: What resources last announced while the database was away, to be carried out when it answers.
+        notes: What sessions keep, by resource and key, where it is anything.
+        guards: What is asked about the user's stanzas, as of the document that was known last.
         interested: The resources that asked for the roster, in that order.
         pending: How much waits in the log, once that is known.
         kept_seq: Under which number the last message was put into the offline queue.
@@ -69,11 +74,13 @@ class PresenceState:
     """
 
     __slots__ = (
+        "guards",
         "interested",
         "is_loaded",
         "jid",
         "kept",
         "kept_seq",
+        "notes",
         "outstanding",
         "passivation",
         "pending",
@@ -89,6 +96,8 @@ class PresenceState:
         self.is_loaded = False
         self.resources: dict[str, OwnResource] = {}
         self.kept: dict[str, OwnPresence] = {}
+        self.notes: dict[str, Mapping[str, str]] = {}
+        self.guards: Guards | None = None
         self.interested: dict[str, None] = {}
         self.pending: PendingSize | None = None
         self.kept_seq: int | None = None
@@ -119,7 +128,13 @@ class PresenceState:
         self.resources.pop(resource, None)
         self.interested.pop(resource, None)
         self.kept.pop(resource, None)
+        self.notes.pop(resource, None)
         self.pending = None  # what it was owed may be back in the queue
+
+    @property
+    def all_notes(self) -> Notes:
+        """What each connected resource's session keeps."""
+        return {resource: self.notes.get(resource, {}) for resource in self.resources}
 
     @property
     def priorities(self) -> dict[str, int]:
@@ -145,6 +160,12 @@ def successor(former: PresenceState, sessions: Mapping[str, Ref[Any]]) -> Presen
         )
         if is_known and resource in former.interested:
             state.interested[resource] = None
+        kept = session.slot.state
+        notes = former.notes.get(resource) if is_known else None
+        if notes is None and isinstance(kept, SessionState):
+            notes = dict(kept.notes)
+        if notes:
+            state.notes[resource] = notes
         if resource in former.kept:
             state.kept[resource] = former.kept[resource]
     state.outstanding = former.outstanding

@@ -90,7 +90,8 @@ def rebuilt(server: Server) -> Directory:
     Of two sessions with one name, of which the older is on its way out, the younger has it: children are
     listed in the order in which they were started.
     """
-    directory = Directory(server.streams.accounts, server.streams.left, server.modules.services)
+    modules, streams = server.modules, server.streams
+    directory = Directory(streams.accounts, streams.left, modules.services, modules.unknown_guards)
     for slot in server.sessions.children():
         if isinstance(slot.state, SessionState) and slot.ref.is_alive:
             directory.claim(slot.state.jid, slot.ref)
@@ -111,6 +112,7 @@ def _enter_presence(directory: Directory, slot: Slot[Any], state: PresenceState)
         if entry.sessions.get(resource) is state.resources[resource].session
     }
     entry.route = make_route(entry.sessions, current)
+    entry.guards = state.guards if state.is_loaded else directory.unknown
 
 
 def registry_spec(server: Server) -> ChildSpec:

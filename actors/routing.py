@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, final
 
 from actors.directory import UserEntry
 from actors.fates import MessageFate
+from actors.gates import incoming_fault, is_exempt
 from actors.ledger import Parcel
 from actors.session_messages import Deliver
 from protocols.conditions import StanzaCondition
@@ -72,6 +73,8 @@ _CHAT_TYPES: Final = frozenset({"", "chat", "normal"})
 _TO_USER: Final = frozenset(
     {Delivery.STORE, Delivery.ACCOUNT, Delivery.SUBSCRIPTION, Delivery.PROBE, Delivery.TO_RESOURCE_IF_SHARING}
 )
+_FOR_ACCOUNT: Final = frozenset({"subscribe", "subscribed", "unsubscribe", "unsubscribed", "probe"})
+"""Types of presence that are handled for an account, whatever resource they are for."""
 _SILENT_PRESENCE: Final = frozenset({"unavailable", "subscribed", "unsubscribe", "unsubscribed", "probe"})
 """Types of presence that are never answered with an error; one that nobody knows is (RFC 6121 §4.7.1)."""
 _REFUSALS: Final = {
@@ -91,6 +94,11 @@ def route(directory: Directory, domain: str, stanza: Stanza) -> tuple[RoutingEff
     to = stanza.to
     assert to is not None
     entry = directory.users.get(to.bare)
+    if entry is not None and entry.guards is not None:
+        seen = _admitted(entry, stanza)
+        if not isinstance(seen, UserEntry):
+            return seen
+        entry = seen
     if entry is not None and not entry.waiting and stanza.kind is StanzaKind.MESSAGE:
         quick = _route_chat(entry, to, stanza)
         if quick is not None:
@@ -105,6 +113,49 @@ def route(directory: Directory, domain: str, stanza: Stanza) -> tuple[RoutingEff
     if stanza.kind is not StanzaKind.PRESENCE and to.bare in directory.stored:
         return (ToUser(stanza),)  # a session that is yet to come back may be the one asked, or have asked
     return route_to_user(entry, to, stanza)
+
+
+def _admitted(entry: UserEntry, stanza: Stanza) -> UserEntry | tuple[RoutingEffect, ...]:
+    """The user as the sender may reach it; or what becomes of a stanza that may not reach it.
+
+    What the presence actor gets it looks at itself, when its turn has come.
+    """
+    assert entry.guards is not None
+    if entry.waiting or is_exempt(entry.bare_jid, stanza.sender):
+        return entry
+    if not entry.guards.is_known:
+        return (ToUser(stanza),)
+    seen = seen_by(entry, stanza)
+    return seen if isinstance(seen, UserEntry) else turn_away(stanza, seen)
+
+
+def seen_by(entry: UserEntry, stanza: Stanza) -> UserEntry | StanzaError:
+    """The user as the sender of a stanza may reach it, or why not at all (XEP-0016 §2.2).
+
+    What is for one resource its own rules decide; what is for the account, or for whichever resource, those
+    of the account if none is available; else it can reach those of the available ones that let it.
+    """
+    to = stanza.to
+    if to is None or entry.guards is None:
+        return entry
+    is_subscription = stanza.kind is StanzaKind.PRESENCE and stanza.type in _FOR_ACCOUNT
+    if to.resourcepart in entry.sessions and not is_subscription:
+        return incoming_fault(entry.bare_jid, entry.guards, stanza, to.resourcepart) or entry
+    available = entry.route.priorities
+    if is_subscription or stanza.kind is StanzaKind.IQ or not available:
+        return incoming_fault(entry.bare_jid, entry.guards, stanza, None) or entry
+    faults = {
+        resource: incoming_fault(entry.bare_jid, entry.guards, stanza, resource) for resource in available
+    }
+    allowed = [resource for resource, found in faults.items() if found is None]
+    if len(allowed) == len(faults):
+        return entry
+    return entry.narrowed(allowed) if allowed else next(filter(None, faults.values()))
+
+
+def turn_away(stanza: Stanza, fault: StanzaError) -> tuple[Back, ...]:
+    """What the sender of a stanza hears that may not reach a user: of presence nothing (XEP-0016 §2.14)."""
+    return () if stanza.kind is StanzaKind.PRESENCE else refuse(stanza, fault)
 
 
 def _route_chat(entry: UserEntry, to: JID, stanza: Stanza) -> tuple[RoutingEffect, ...] | None:

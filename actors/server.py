@@ -133,7 +133,9 @@ class Server:
         self.jobs = self._children("jobs", JOBS_MAX)
         self.accounts = Accounts(self)
         self.modules = ModuleHost(self, modules, options)
-        self.directory = Directory(self.streams.accounts, self.streams.left, self.modules.services)
+        self.directory = Directory(
+            self.streams.accounts, self.streams.left, self.modules.services, self.modules.unknown_guards
+        )
         self.connections_by_address: dict[str, int] = {}
         self.listening: dict[str, Address] = {}  # by listener; where port 0 was asked for, what it became
         self._numbers = itertools.count(1)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final, final
 from actors import routing
 from actors.connection_messages import CloseConnection
 from actors.fates import MessageFate
+from actors.gates import is_exempt, outgoing_fault
 from actors.ledger import GATE
 from actors.managed_session import ACK, MANAGEMENT_EFFECTS, SAVE
 from actors.management_effects import Dealt, Repeat
@@ -39,6 +40,7 @@ from actors.session_messages import (
     HibernationOver,
     HoldOver,
     NonzaFromClient,
+    NoteKept,
     PatienceOver,
     Resume,
     RosterKnown,
@@ -62,6 +64,7 @@ from supervision.runtime import Point
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from actors.directory import UserEntry
     from actors.presence_messages import OwnMessage
     from actors.server import Server
     from protocols.jid import JID
@@ -162,9 +165,19 @@ class Session(Actor[SessionMessage, SessionEffect]):
         """In order behind what the client's presence and subscriptions cause (RFC 6120 §10.1)."""
         directory = self._server.directory
         entry = directory.users.get(self._state.jid.bare)
-        if entry is not None and entry.unsettled:
-            return (ToPresence(PassOn(stanza), stanza),)
+        if entry is not None and (entry.unsettled or entry.guards is not None):
+            detour = self._detour(entry, stanza)
+            if detour is not None:
+                return detour
         return routing.route(directory, self._server.domain.full, stanza)
+
+    def _detour(self, entry: UserEntry, stanza: Stanza) -> Sequence[SessionEffect] | None:
+        """What becomes of a stanza that does not go straight on: it waits, or may not go out."""
+        is_known = entry.guards is None or entry.guards.is_known
+        if entry.unsettled or not (is_known or is_exempt(entry.bare_jid, stanza.to)):
+            return (ToPresence(PassOn(stanza), stanza),)
+        fault = outgoing_fault(entry.bare_jid, entry.guards, stanza)
+        return None if fault is None else self._answer(stanza, fault)
 
     def _presence(self, stanza: Stanza) -> Sequence[SessionEffect]:
         if stanza.to is None:
@@ -343,7 +356,7 @@ class Session(Actor[SessionMessage, SessionEffect]):
                 return self._nonza(element) if via == self._state.via else ()
             case Deliver() | HandedOver() | RosterKnown() | SessionSaved() | AckDue() | Drained():
                 return (message,)
-            case SaveDue() | HoldOver() | PatienceOver():
+            case SaveDue() | HoldOver() | PatienceOver() | NoteKept():
                 return (message,)
             case DeliverIfDirected(stanza):
                 return routing.refuse(stanza, StanzaError(StanzaCondition.INTERNAL_SERVER_ERROR))

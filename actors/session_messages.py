@@ -79,6 +79,14 @@ class RosterKnown(NamedTuple):
 
 
 @final
+class NoteKept(NamedTuple):
+    """The account's actor wants the session to keep this, or no longer, for when it is resumed."""
+
+    key: str
+    value: str | None
+
+
+@final
 class StreamEnded(NamedTuple):
     """The stream over this one of the session's connections has ended.
 
@@ -201,6 +209,7 @@ ManagementMessage = (
     NonzaFromClient
     | HandedOver
     | RosterKnown
+    | NoteKept
     | Resume
     | SessionSaved
     | SaveDue

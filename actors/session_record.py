@@ -48,6 +48,7 @@ def session_record(
         presence=None if state.presence is None else state.presence.data,
         directed=tuple(sorted(jid.full for jid in state.directed)),
         roster_version=state.roster_version,
+        notes=tuple(state.notes.items()),
         requests=tuple(
             OpenRequest(id_, to, request.answered)
             for (id_, to), request in stream.requests.items()

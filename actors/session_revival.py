@@ -54,6 +54,7 @@ def revive(
     state.directed = {parse_jid(jid) for jid in record.directed}
     state.presence = None if record.presence is None else read_stored(record.presence, names)
     state.roster_version = record.roster_version
+    state.notes = dict(record.notes)
     stream = ManagedStream(record.sm_id, ledger, record.resume_seconds, is_journaled=is_journaled)
     dealt = sorted({*logged, *record.dealt})
     received = recovered(record.received, dealt)

@@ -191,6 +191,7 @@ class SessionState:
         directed: Who got this resource's presence besides its user's contacts.
         presence: Its last available presence, while the client is available.
         roster_version: What the client knows of the roster, once it has asked for it.
+        notes: What the account's actor lets it keep, by key (`presence_effects.KeepNote`).
         congested: Runs while the client has more than its bound to read.
         undelivered: Stanzas that came when the client's stream was over already.
         returning: Parcels of the offline queue that did, and are to be part of it again.
@@ -205,6 +206,7 @@ class SessionState:
         "jid",
         "lang",
         "must_end",
+        "notes",
         "outlet",
         "presence",
         "returning",
@@ -225,6 +227,7 @@ class SessionState:
         self.directed: set[JID] = set()
         self.presence: Stanza | None = None
         self.roster_version: int | None = None
+        self.notes: dict[str, str] = {}
         self.congested: Timer | None = None
         self.undelivered: list[Deliver] = []
         self.returning: list[Parcel] = []

@@ -67,6 +67,7 @@ class SessionRecord:
         presence: The last available presence as stamped, if it is available.
         directed: Who got presence directed to them and is to hear of the end (RFC 6121 §4.6).
         roster_version: The version of the roster the client knows; None if it never asked for the roster.
+        notes: What is kept for as long as the session lives, by key.
         requests: What the client still waits for.
         resume_seconds: How long the session may be resumed once its connection is lost.
         hibernated_ms: When the connection was lost, in milliseconds since 1970, if it was.
@@ -87,6 +88,7 @@ class SessionRecord:
     presence: bytes | None = None
     directed: tuple[str, ...] = ()
     roster_version: int | None = None
+    notes: tuple[tuple[str, str], ...] = ()
     requests: tuple[OpenRequest, ...] = ()
     resume_seconds: float
     hibernated_ms: int | None = None

@@ -277,7 +277,11 @@ def _size(write: _SharingWrite) -> int:
 
 
 def _session_size(record: SessionRecord) -> int:
-    texts = [*record.directed, *(request.id + request.to for request in record.requests)]
+    texts = [
+        *record.directed,
+        *(request.id + request.to for request in record.requests),
+        *(key + value for key, value in record.notes),
+    ]
     stanzas = [record.presence or b"", *(entry.data or b"" for entry in record.entries)]
     items = len(texts) + len(stanzas)
     return _SESSION_OVERHEAD_BYTES + items * _LIST_ITEM_BYTES + sum(map(len, texts)) + sum(map(len, stanzas))

@@ -46,6 +46,7 @@ class SessionDocument(TypedDict):
     presence: NotRequired[bytes]
     directed: NotRequired[list[str]]
     roster_version: NotRequired[int]
+    notes: NotRequired[list[list[str]]]
     requests: NotRequired[list[OpenRequestDocument]]
     resume_seconds: float
     hibernated_ms: NotRequired[int]
@@ -79,6 +80,8 @@ def document_from_session(record: SessionRecord) -> SessionDocument:
         document["directed"] = list(record.directed)
     if record.roster_version is not None:
         document["roster_version"] = record.roster_version
+    if record.notes:
+        document["notes"] = [[*note] for note in record.notes]
     if record.requests:
         document["requests"] = [_document_from_request(request) for request in record.requests]
     if record.hibernated_ms is not None:
@@ -119,6 +122,7 @@ def session_from_document(document: SessionDocument) -> SessionRecord:
         presence=document.get("presence"),
         directed=tuple(document.get("directed", ())),
         roster_version=document.get("roster_version"),
+        notes=tuple((key, value) for key, value in document.get("notes", ())),
         requests=tuple(
             OpenRequest(item["id"], item["to"], item.get("answered")) for item in document.get("requests", ())
         ),

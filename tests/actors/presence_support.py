@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, cast
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 import trio
 
@@ -39,9 +40,10 @@ async def end_idle(house: House) -> None:
 
 
 class FakeSession(str):
-    """Stands for the reference of a session, and is called by its resource."""
+    """Stands for the reference of a session, and is called by its resource; nobody knows what that keeps."""
 
     __slots__ = ()
+    slot: ClassVar[Any] = SimpleNamespace(state=None)
 
 
 def presence(xml: str) -> Stanza:

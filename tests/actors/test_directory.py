@@ -3,6 +3,7 @@
 from typing import Any, cast
 
 from actors.directory import NOWHERE, Directory, make_route
+from actors.gates import UNKNOWN
 from protocols.delivery import Resources
 from protocols.jid import parse_jid
 from supervision.ref import Ref
@@ -99,6 +100,29 @@ def test_presence_ended_leaves_nothing_to_wait_for() -> None:
     assert (after.presence, after.waiting, after.route) == (None, 0, NOWHERE)
     directory.release(ORCHARD, session)
     assert directory.users == {}
+
+
+def test_guards_of_a_user_are_unknown_until_they_are_published_and_when_their_actor_has_ended() -> None:
+    directory, session, presence = Directory(unknown=UNKNOWN), ref(), ref()
+    directory.claim(ORCHARD, session)
+    entry = directory.entry("romeo@localhost")
+    assert [entry.guards] == [UNKNOWN]
+    entry.presence = presence
+    directory.publish_guards("romeo@localhost", None)
+    assert [entry.guards] == [None]
+    directory.presence_ended("romeo@localhost", presence)
+    assert [entry.guards] == [UNKNOWN]
+
+
+def test_narrowed_entry_has_the_same_sessions_and_fewer_of_them_available() -> None:
+    directory, orchard, garden = Directory(), ref(), ref()
+    directory.claim(ORCHARD, orchard)
+    directory.claim(GARDEN, garden)
+    directory.publish("romeo@localhost", {"orchard": 5, "garden": 1})
+    entry = directory.entry("romeo@localhost")
+    narrowed = entry.narrowed({"garden"})
+    assert (narrowed.sessions, narrowed.route.most_available) == (entry.sessions, (garden,))
+    assert entry.route.most_available == (orchard,)
 
 
 def test_presence_ended_of_nobody_known_is_nothing() -> None:

@@ -16,6 +16,7 @@ from supervision.dynamic_supervisor import NotAcceptingError
 from supervision.slot import Status
 from tests.actors.house import House
 from tests.actors.managed_house import BALCONY, JULIET, ORCHARD, ROMEO
+from tests.actors.presence_support import FakeSession
 
 
 async def test_start_notes_it_in_the_directory(autojump_clock: MockClock) -> None:
@@ -88,7 +89,7 @@ async def test_end_of_one_that_is_given_up_takes_nothing_that_was_announced(
 
 
 async def test_successor_knows_who_lives_and_doubts_whom_its_predecessor_did_not_know() -> None:
-    one, other, third = (cast("Any", name) for name in ("one", "other", "third"))
+    one, other, third = (cast("Any", FakeSession(name)) for name in ("one", "other", "third"))
     former = PresenceState(parse_jid(JULIET))
     former.resources = {"a": OwnResource(one, None, 5), "b": OwnResource(other, None, 0)}
     former.interested = {"b": None, "a": None}

@@ -2,12 +2,15 @@
 
 import pytest
 
+from actors.gates import UNKNOWN
 from actors.presence_messages import OwnSubscription
+from actors.presence_state import PresenceState
 from actors.registry import Count, DirectoryCount, Rebuild, rebuilt
 from actors.server import Server
 from protocols.jid import parse_jid
 from protocols.stanza import build_message, build_presence
 from supervision.report import ChildTerminated
+from tests.actors.gate_support import gated
 from tests.actors.house import House
 
 ROMEO, STREET = "romeo@localhost/orchard", "romeo@localhost/street"
@@ -93,6 +96,20 @@ async def test_rebuild_mends_a_directory_that_has_gone_wrong() -> None:
         house.server.directory.entry("nobody@localhost").sessions["x"] = romeo.sessions["orchard"]
         assert await ask(house, Rebuild) == DirectoryCount(users=2, sessions=3, available=3)
         assert seen(house.server) == right
+
+
+async def test_rebuilt_knows_the_guards_of_documents_that_have_been_read() -> None:
+    async with gated(None).open() as house:
+        await house.appear(JULIET)
+        await house.appear(ROMEO)
+        actor = house.presence_of("juliet@localhost")
+        assert actor is not None
+        assert isinstance(actor.state, PresenceState)
+        users = rebuilt(house.server).users
+        assert users["juliet@localhost"].guards is actor.state.guards is not None
+        assert users["romeo@localhost"].guards is None
+        actor.state.forget_document()
+        assert rebuilt(house.server).users["juliet@localhost"].guards is UNKNOWN
 
 
 async def test_rebuilt_leaves_out_a_session_that_is_on_its_way_out() -> None:

@@ -92,6 +92,7 @@ def make_full_session(sm_id: str, **fields: Any) -> SessionRecord:
         "presence": b"<presence from='juliet@example.com/balcony'/>",
         "directed": ("romeo@example.net/a.b", "room.with.dots@example.net"),
         "roster_version": 0,
+        "notes": (("privacy.active", "a.b"), ("blocking", "")),
         "requests": (OpenRequest("a1", "romeo@example.net/orchard"), OpenRequest("", "", 7)),
         "resume_seconds": 0.5,
         "hibernated_ms": 1_700_000_000_000,

@@ -77,6 +77,7 @@ SESSIONS = st.builds(
     presence=st.none() | BYTES,
     directed=st.lists(TEXTS, max_size=3).map(tuple),
     roster_version=st.none() | NUMBERS,
+    notes=st.lists(st.tuples(TEXTS, TEXTS), max_size=2).map(tuple),
     requests=st.lists(
         st.builds(OpenRequest, TEXTS, TEXTS, st.none() | st.integers(0, 2**40)), max_size=3
     ).map(tuple),

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Final, final
 
 from actors.presence_messages import CreateAccount, DeleteAccount, DescribeUser, SetCredentials
 from protocols.sasl.kept_password import KEPT_PASSWORD, derive_all
+from store.errors import StoreUnavailable
+from supervision.reply import Reply
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -70,6 +72,17 @@ class Accounts:
         return await self.create(
             jid, password, keeps_password=self._server.settings.registration.keep_password
         )
+
+    def make_guest(self, jid: JID) -> Reply[bool]:
+        """Make an account that goes with its last session; false if somebody has that name.
+
+        The reply fails with `StoreUnavailable` where that cannot be done just now.
+        """
+        reply: Reply[bool] = Reply()
+        make = CreateAccount((), self._server.world.now_ms(), reply, is_guest=True)
+        if not self._server.tell_user(jid, make):
+            reply.fail(StoreUnavailable("there is no room for more accounts"))
+        return reply
 
     async def set_password(self, jid: JID, password: str) -> bool:
         """Replace an account's password; false if there is no such account.

@@ -10,11 +10,14 @@ from typing import TYPE_CHECKING
 from actors.blocking import PoolFullError
 from actors.session_messages import ResumeAccepted, ResumeRefused, ResumeTooHigh
 from protocols.conditions import StanzaCondition, StreamCondition
+from protocols.errors import StanzaError
 from protocols.negotiation_values import (
     Answer,
     CredentialsFound,
     CredentialsMissing,
     CredentialsUnavailable,
+    GuestMade,
+    GuestRefused,
     PasswordRefused,
     PasswordVerified,
     RegistrationAnswered,
@@ -50,6 +53,16 @@ def password_answer(reply: Reply[bool]) -> Answer:
 def registration_answer(reply: Reply[Stanza]) -> Answer:
     """What the client is told about its request to register."""
     return RegistrationAnswered(reply.result())
+
+
+def guest_answer(reply: Reply[bool]) -> Answer:
+    """Whether there is an account for a guest."""
+    try:
+        is_made = reply.result()
+    except (StoreError, CallError):
+        error = StanzaError(StanzaCondition.RESOURCE_CONSTRAINT, "accounts cannot be made just now")
+        return GuestRefused(error)
+    return GuestMade() if is_made else GuestRefused(StanzaError(StanzaCondition.CONFLICT))
 
 
 def resumption_answer(reply: Reply[ResumeOutcome]) -> Answer:

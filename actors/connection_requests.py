@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, TypeVar, final
 
 from actors.connection_answers import (
     credentials_answer,
+    guest_answer,
     password_answer,
     registration_answer,
     resumption_answer,
@@ -21,6 +22,7 @@ from protocols.negotiation_values import (
     Bound,
     FetchCredentials,
     LoginFailed,
+    MakeGuest,
     RequestRegistration,
     ResumeSession,
     VerifyPassword,
@@ -42,7 +44,15 @@ if TYPE_CHECKING:
 
 R = TypeVar("R")
 
-Request = FetchCredentials | VerifyPassword | LoginFailed | RequestRegistration | BindResource | ResumeSession
+Request = (
+    FetchCredentials
+    | VerifyPassword
+    | LoginFailed
+    | RequestRegistration
+    | MakeGuest
+    | BindResource
+    | ResumeSession
+)
 """The actions of a negotiation that are for others to carry out."""
 
 
@@ -76,10 +86,12 @@ class Requests:
                 server.login_failed(state.peer, request)
             case RequestRegistration(stanza):
                 self._when(server.answer_registration(stanza, state.peer), registration_answer)
+            case MakeGuest(account):
+                self._when(server.accounts.make_guest(account), guest_answer)
             case BindResource(jid, is_fixed):
                 self._bind(jid, is_fixed=is_fixed)
-            case ResumeSession(account, previd, h):
-                self._resume(account, previd, h)
+            case ResumeSession():
+                self._resume(request)
 
     def _when(self, reply: Reply[R], convert: Callable[[Reply[R]], Answer]) -> None:
         """Tell ourselves when the answer is there; what it is may be a fault, for us to die of."""
@@ -109,10 +121,11 @@ class Requests:
         change = self._server.modules.hooks.output(state.negotiation.bits)
         return state.outlet if change is None else ChangedOutlet(state.outlet, change)
 
-    def _resume(self, account: JID, previd: str, h: int) -> None:
+    def _resume(self, request: ResumeSession) -> None:
         reply: Reply[ResumeOutcome] = Reply()
         self._when(reply, self._resumed)
-        self._server.resume(account, previd, Resume(h, self._ref, self._outlet(), reply))
+        resume = Resume(request.h, self._ref, self._outlet(), reply)
+        self._server.resume(request.account, request.previd, resume, is_guest=request.is_guest)
 
     def _resumed(self, reply: Reply[ResumeOutcome]) -> Answer:
         if reply.succeeded and isinstance(outcome := reply.result(), ResumeAccepted):

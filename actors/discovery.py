@@ -8,12 +8,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, NamedTuple, final
 
 from actors.account_items import AccountItems
-from actors.module import DomainIq
+from actors.module import DomainIq, Identity
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from actors.module import AccountContext, Context, Identity
+    from actors.module import AccountContext, Context
     from protocols.jid import JID
 
 PUBLISHED: Final = "disco-items"
@@ -81,6 +81,8 @@ def services(context: Context) -> Sequence[Entity]:
 def account_entity(context: AccountContext) -> Entity:
     """An account."""
     identities = tuple(each for module in context.modules for each in module.account_identities)
+    if context.is_guest:
+        identities = (Identity("account", "anonymous"),)  # XEP-0175 §5
     features = {each for module in context.modules for each in module.account_features}
     return Entity(context.jid.bare, identities, tuple(sorted(features)))
 

@@ -15,6 +15,7 @@ import trio
 from actors.managed_session import SAVE
 from actors.presence_messages import LoadSessions
 from actors.session_state import SessionState
+from protocols.jid import parse_jid
 from store.errors import StoreUnavailable
 from store.writes import SETTLED_RECORDS_MAX, SettleRecords
 from supervision.actor import Actor
@@ -72,6 +73,7 @@ class Keeper(Actor[_Message, _Message]):
         while not server.streams.is_read:
             try:
                 summaries = await server.store.read_session_summaries()
+                await server.guests.read({summary.jid.partition("/")[0] for summary in summaries})
             except StoreUnavailable:
                 await trio.sleep(READ_RETRY_SECONDS)
             else:
@@ -195,6 +197,9 @@ class Keeper(Actor[_Message, _Message]):
         for session in server.streams.expired(server.world.now_ms(), COME_BACK_MAX):
             with suppress(NotAcceptingError):  # the next round tries again
                 server.presence_of(session.jid).cast(LoadSessions())
+        for name in server.guests.left_behind(COME_BACK_MAX):
+            if not server.tell_user(parse_jid(name), LoadSessions()):
+                server.guests.leave_for_later([name])
 
     async def terminate(self, reason: ExitReason) -> None:
         """What is ripe goes now, as far as there is time: the next process would have to find out anew."""

@@ -142,12 +142,14 @@ class AccountContext(Context):
         user: Its document as it is now.
         priorities: Its available resources and their priorities.
         notes: What its sessions keep (`KeepNote`), by resource and key; every connected resource is in it.
+        is_guest: Whether it goes with its last session (XEP-0175); it has neither contacts nor a password.
     """
 
     jid: JID
     user: User
     priorities: Mapping[str, int]
     notes: Notes = field(default_factory=dict)
+    is_guest: bool = False
 
 
 @final

@@ -167,6 +167,7 @@ class ModuleHost:
             user=user,
             priorities=state.priorities,
             notes=state.all_notes,
+            is_guest=state.jid.bare in server.guests,
         )
 
     # -- gates

@@ -15,6 +15,7 @@ from actors import presence_aside as aside
 from actors import presence_rules as rules
 from actors import subscription_rules
 from actors.gates import outgoing_fault
+from actors.guests import with_farewell
 from actors.presence_apply import PresenceApply
 from actors.presence_aside import RESUME_TRIES_MAX
 from actors.presence_commit import PresenceCommit
@@ -77,7 +78,6 @@ if TYPE_CHECKING:
     from actors.server import Server
     from protocols.sasl.keys import ScramKeys
     from supervision.exit_reason import ExitReason
-    from supervision.reply import Reply
     from supervision.slot import Slot
 
 IDLE_SECONDS: Final = 60.0
@@ -140,7 +140,7 @@ class Presence(Actor[PresenceMessage, PresenceEffect]):
         if submitted is None or submitted.message is not message:
             await load(self._server, self._state)
             effects, hooks = await self._plan(message), self._server.modules.hooks
-            if hooks.has_notices:
+            if hooks.has_notices and not _is_end_of_account(effects):
                 effects = [*effects, *await notify(hooks, self._state, message)]
             submitted = self._state.submitted = await self._commit.submit(effects, message)
             if submitted is None:
@@ -154,7 +154,8 @@ class Presence(Actor[PresenceMessage, PresenceEffect]):
             case SessionBound():
                 return self._session_bound(message)
             case SessionEnded(jid, session, directed):
-                return self._session_ended(jid, session, directed)
+                ended = self._session_ended(jid, session, directed)
+                return with_farewell(self._server.guests, self._state, ended)
             case OwnPresence():
                 return await self._own_presence(message)
             case Announce():
@@ -170,7 +171,7 @@ class Presence(Actor[PresenceMessage, PresenceEffect]):
             case ReserveNumbers() | QueueGrew():
                 return await self._plan_for_ledger(message)
             case _:
-                return self._plan_for_account(message)
+                return await self._plan_for_account(message)
 
     async def _plan_for_ledger(self, message: ReserveNumbers | QueueGrew) -> Sequence[PresenceEffect]:
         """More numbers for it; or a resource for what has come back from it."""
@@ -185,12 +186,12 @@ class Presence(Actor[PresenceMessage, PresenceEffect]):
         best = max(state.priorities.items(), key=lambda each: each[1], default=("", -1))
         return await self._server.modules.hooks.run_available(state, user, best[0]) if best[1] >= 0 else []
 
-    def _plan_for_account(self, message: PresenceMessage) -> Sequence[PresenceEffect]:
+    async def _plan_for_account(self, message: PresenceMessage) -> Sequence[PresenceEffect]:
         """What people and modules ask of the account itself."""
         user = self._state.user
         match message:
-            case CreateAccount(keys, at_ms, reply):
-                return self._create(keys, at_ms, reply)
+            case CreateAccount():
+                return await self._create(message)
             case SetCredentials(keys, reply):
                 save = [] if user is None else [_with_password(user, keys)]
                 return [*save, SetReply(reply, user is not None)]
@@ -199,7 +200,7 @@ class Presence(Actor[PresenceMessage, PresenceEffect]):
             case DescribeUser(reply):
                 return [SetReply(reply, user)]
             case LoadSessions():
-                return []  # they have been loaded by now
+                return with_farewell(self._server.guests, self._state, ())  # they have been loaded by now
             case PassOn() | Again():
                 return self._routed.pass_on(message)
             case ResumeStored(sm_id, resume):
@@ -207,18 +208,22 @@ class Presence(Actor[PresenceMessage, PresenceEffect]):
             case _:
                 raise AssertionError(f"{message} needs no preparation")
 
-    def _create(
-        self, keys: tuple[ScramKeys, ...], at_ms: int, reply: Reply[bool]
-    ) -> Sequence[PresenceEffect]:
-        if self._state.user is not None:
-            return [SetReply(reply, value=False)]
-        user = User(bare_jid=self._state.jid.bare, rev=1, created_ms=at_ms, credentials=keys)
-        return [MakeUser(user), SetReply(reply, value=True)]
+    async def _create(self, message: CreateAccount) -> Sequence[PresenceEffect]:
+        name = self._state.jid.bare
+        is_guests = name in self._server.guests
+        if self._state.user is not None or (is_guests and not message.is_guest):
+            return [SetReply(message.reply, value=is_guests and message.is_guest)]
+        if message.is_guest:
+            await self._commit.note_guest()
+        user = User(bare_jid=name, rev=1, created_ms=message.at_ms, credentials=message.keys)
+        return [MakeUser(user), SetReply(message.reply, value=True)]
 
     def _own_subscription(self, stanza: Stanza) -> Sequence[PresenceEffect]:
         state = self._state
         if state.user is None:
             return [Refuse(_NO_ACCOUNT)]
+        if state.jid.bare in self._server.guests:
+            raise StanzaError(StanzaCondition.NOT_ALLOWED, "guests have no contacts")
         fault = outgoing_fault(state.jid.bare, state.guards, stanza)
         return (
             [Refuse(fault)]
@@ -402,9 +407,18 @@ class Presence(Actor[PresenceMessage, PresenceEffect]):
         """One step: with nothing waiting and nobody here the slot closes; a later message opens another."""
         self._state.passivation = None
         waiting = self.mailbox.queue or len(self.mailbox.control or ()) > 1 or self.slot.timers
-        if not self._state.resources and not waiting:
+        if self._state.resources or waiting:
+            return
+        if self._state.jid.bare in self._server.guests:
+            self.ref.tell(LoadSessions())  # whatever it was that it did not go with its last session
+        else:
             self.retire()
 
 
 def _with_password(user: User, keys: tuple[ScramKeys, ...]) -> SaveUser:
     return SaveUser(replace(user, credentials=renewed(user.credentials, keys)))
+
+
+def _is_end_of_account(effects: Sequence[PresenceEffect]) -> bool:
+    """Whether there is nothing any more for modules to change."""
+    return any(isinstance(effect, RemoveAccount) for effect in effects)

@@ -330,6 +330,7 @@ class PresenceApply:
         state.user = state.pending = None
         renew_guards(self._server, state)
         self._server.forget_ledger(state.jid)
+        self._server.guests.strike_out(state.jid.bare)
         close = CloseStream(StreamCondition.NOT_AUTHORIZED, "the account has been deleted")
         for own in state.resources.values():
             if not own.session.cast(close):

@@ -118,6 +118,16 @@ class PresenceCommit:
             pending=True,
         )
 
+    async def note_guest(self) -> None:
+        """Write down that the account is a guest's; there is none yet.
+
+        Raises:
+            StoreUnavailable: the database is away, and nothing was changed.
+        """
+        name, guests = self._state.jid.bare, self._server.guests
+        await self.wait(self._submit((guests.notice_of(name),)))
+        guests.add(name)
+
     async def reserve(self, user: User) -> None:
         """Reserve the next block of log numbers; they may be used once that is committed.
 

@@ -88,11 +88,15 @@ class Planned(NamedTuple):
 
 @final
 class CreateAccount(NamedTuple):
-    """The account is to exist, with these keys; the answer is false if it did already."""
+    """The account is to exist, with these keys; the answer is false if it did already.
+
+    For a guest it goes with its last session; the answer is true if it was made for that guest before.
+    """
 
     keys: tuple[ScramKeys, ...]
     at_ms: int
     reply: Reply[bool]
+    is_guest: bool = False
 
 
 @final

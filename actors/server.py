@@ -15,6 +15,7 @@ from actors import routing
 from actors.accounts import Accounts
 from actors.directory import Directory
 from actors.fates import FateLog
+from actors.guests import Guests
 from actors.ledger import Books, Ledger
 from actors.module_host import ModuleHost
 from actors.port_driver import PortTable
@@ -117,6 +118,7 @@ class Server:
         self.books = Books(
             self.store, self.fates, limits.store_away_seconds, note, world.now_ms, world.new_token, {}
         )
+        self.guests = Guests(settings.domain, self.store)
         self.ledgers: dict[str, Ledger] = {}  # by account; those that have nothing to do are forgotten
         self.former: dict[str, PresenceState] = {}  # of presence actors that ended before their sessions
         self.is_journaled = settings.durability is Durability.JOURNALED
@@ -178,6 +180,8 @@ class Server:
             bits |= SessionBits.REGISTRATION_OPEN
         if self.settings.auth.jabber_iq_auth:
             bits |= SessionBits.OLD_LOGIN_ALLOWED
+        if self.settings.auth.anonymous:
+            bits |= SessionBits.GUESTS_ALLOWED
         if not self.settings.auth.require_tls or SessionBits.SECURE in bits:
             bits |= SessionBits.LOGIN_ALLOWED
         return Setup(
@@ -295,16 +299,21 @@ class Server:
         if ledger is not None:
             ledger.abandon()
 
-    def resume(self, account: JID, sm_id: str, message: Resume) -> None:
+    def resume(self, account: JID, sm_id: str, message: Resume, *, is_guest: bool = False) -> None:
         """Let a session go on over another connection, for whoever has logged in to its account.
 
-        The outcome is told by the message's reply.
+        A guest may have any guest's: under what name it is one it could not choose, and knowing the id is all
+        the proof there can be. The outcome is told by the message's reply.
         """
+
+        def is_theirs(jid: JID) -> bool:
+            return jid.bare == account.bare or (is_guest and jid.bare in self.guests)
+
         live, stored = self.streams.live(sm_id), self.streams.stored(sm_id)
-        if live is not None and live.jid.bare == account.bare:
+        if live is not None and is_theirs(live.jid):
             is_told = live.session.cast(message) or live.session.tell(message)
-        elif stored is not None and stored.jid.bare == account.bare:
-            is_told = self.tell_user(account, ResumeStored(sm_id, message, message.reply))
+        elif stored is not None and is_theirs(stored.jid):
+            is_told = self.tell_user(stored.jid, ResumeStored(sm_id, message, message.reply))
         else:
             is_told = False
         if not is_told:

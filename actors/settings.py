@@ -190,6 +190,13 @@ class AuthSettings:
         "user add --keep-password`.",
     )
 
+    anonymous: bool = setting(
+        False,
+        "Whether clients may log in as nobody in particular (SASL ANONYMOUS, XEP-0175; with `jabber_iq_auth` "
+        "also without name and password): under a random name, without contacts, and nothing of it is kept "
+        "after its last session.",
+    )
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RegistrationSettings:

@@ -53,6 +53,7 @@ from protocols.negotiation_old_login import (
 from protocols.negotiation_session import (
     answer_registration,
     begin_session,
+    bind_guest,
     refuse_bind,
     refuse_management,
     refuse_resumption,
@@ -87,6 +88,8 @@ from protocols.negotiation_values import (
     CredentialsFound,
     CredentialsMissing,
     CredentialsUnavailable,
+    GuestMade,
+    GuestRefused,
     Input,
     PasswordRefused,
     PasswordVerified,
@@ -139,6 +142,8 @@ class Kind(Enum):
     PASSWORD_VERIFIED = auto()
     PASSWORD_REFUSED = auto()
     REGISTRATION_ANSWERED = auto()
+    GUEST_MADE = auto()
+    GUEST_REFUSED = auto()
     BOUND = auto()
     BIND_REFUSED = auto()
     RESUMED = auto()
@@ -221,7 +226,7 @@ RULES: Final[Mapping[State, Mapping[Kind, Rule]]] = {
         **_ENDED,
         **_unmanaged(_S.WAIT_FOR_FEATURE_REQUEST),
         _K.STARTTLS: _rule(start_tls, _S.WAIT_FOR_TLS, _S.CLOSED),
-        _K.AUTH: _rule(begin_login, _S.WAIT_FOR_SASL_RESPONSE, _S.WAIT_FOR_CREDENTIALS),
+        _K.AUTH: _rule(begin_login, _S.WAIT_FOR_SASL_RESPONSE, _S.WAIT_FOR_CREDENTIALS, _S.WAIT_FOR_STREAM),
         _K.RESPONSE: _rule(refuse_stray_response),
         _K.ABORT: _rule(abort_login),
         _K.COMPRESS: _rule(refuse_compression, _S.WAIT_FOR_FEATURE_REQUEST),
@@ -241,6 +246,8 @@ RULES: Final[Mapping[State, Mapping[Kind, Rule]]] = {
         _K.CREDENTIALS_FOUND: _rule(take_old_credentials, *_OLD_LOGIN_STEPS),
         _K.CREDENTIALS_MISSING: _rule(take_no_old_credentials, *_OLD_LOGIN_STEPS),
         _K.CREDENTIALS_UNAVAILABLE: _rule(report_store_away_to_old, *_BEFORE_LOGIN),
+        _K.GUEST_MADE: _rule(accept_old_password, _S.WAIT_FOR_AUTH_RESOURCE),
+        _K.GUEST_REFUSED: _rule(refuse_old_bind, *_BEFORE_LOGIN),
     },
     _S.WAIT_FOR_AUTH_CHECK: {
         **_ENDED,
@@ -284,8 +291,13 @@ RULES: Final[Mapping[State, Mapping[Kind, Rule]]] = {
         **_ENDED,
         **_unmanaged(_S.WAIT_FOR_BIND),
         _K.AUTH: _rule(refuse_login_again),
-        _K.BIND_REQUEST: _rule(request_bind, _S.WAIT_FOR_RESOURCE, _S.WAIT_FOR_BIND),
+        _K.BIND_REQUEST: _rule(request_bind, _S.WAIT_FOR_RESOURCE, _S.WAIT_FOR_GUEST, _S.WAIT_FOR_BIND),
         _K.RESUME: _rule(request_resumption, _S.WAIT_FOR_RESUMPTION, _S.WAIT_FOR_BIND),
+    },
+    _S.WAIT_FOR_GUEST: {
+        **_ENDED,
+        _K.GUEST_MADE: _rule(bind_guest, _S.WAIT_FOR_RESOURCE),
+        _K.GUEST_REFUSED: _rule(refuse_bind, _S.WAIT_FOR_BIND),
     },
     _S.WAIT_FOR_RESOURCE: {
         **_ENDED,
@@ -314,6 +326,8 @@ _KINDS: Final[Mapping[type, Kind]] = {
     PasswordVerified: Kind.PASSWORD_VERIFIED,
     PasswordRefused: Kind.PASSWORD_REFUSED,
     RegistrationAnswered: Kind.REGISTRATION_ANSWERED,
+    GuestMade: Kind.GUEST_MADE,
+    GuestRefused: Kind.GUEST_REFUSED,
     Bound: Kind.BOUND,
     BindRefused: Kind.BIND_REFUSED,
     Resumed: Kind.RESUMED,

@@ -27,6 +27,7 @@ from protocols.sasl.elements import challenge, decode_message, failure, success
 from protocols.sasl.exchange import (
     Challenge,
     Circumstances,
+    GuestWelcome,
     IdentityClaimed,
     PasswordGiven,
     Proved,
@@ -153,6 +154,8 @@ def _advance(setup: Setup, progress: Progress, attempt: Attempt, step: SaslStep)
             return Step(asked, (Send(setup.framing.nonza(challenge(step.data))),))
         case Proved():
             return _let_in(setup, progress, _claimed(attempt), step.data)
+        case GuestWelcome():
+            return _let_in(setup, as_guest(progress), new_guest(setup), b"")
         case _:
             assert_never(step)
 
@@ -174,6 +177,16 @@ def _resolve(setup: Setup, claim: IdentityClaimed) -> JID:
     if not is_own:
         raise SaslFailure(SaslCondition.INVALID_AUTHZID)
     return account
+
+
+def new_guest(setup: Setup) -> JID:
+    """Return an address that nobody has, nor could have guessed."""
+    return jid_from_parts(setup.new_resource(), setup.host)
+
+
+def as_guest(progress: Progress) -> Progress:
+    """Return the same for a client that is nobody in particular; its account is made when it needs one."""
+    return progress._replace(bits=progress.bits | SessionBits.GUEST)
 
 
 def _let_in(setup: Setup, progress: Progress, account: JID, data: bytes) -> Step:

@@ -9,9 +9,9 @@ from typing import Final, NamedTuple
 
 from protocols.conditions import SaslCondition, StanzaCondition, StreamCondition
 from protocols.errors import JIDMalformed, RemoteProtocolError, StanzaError
-from protocols.jid import jid_from_parts
+from protocols.jid import JID, jid_from_parts
 from protocols.namespaces import AUTH
-from protocols.negotiation_login import ATTEMPTS_MAX
+from protocols.negotiation_login import ATTEMPTS_MAX, as_guest, new_guest
 from protocols.negotiation_session import answer_error, before_login, count_request, established
 from protocols.negotiation_stream import fail_stream
 from protocols.negotiation_values import (
@@ -24,7 +24,10 @@ from protocols.negotiation_values import (
     CredentialsUnavailable,
     Established,
     FetchCredentials,
+    GuestMade,
+    GuestRefused,
     LoginFailed,
+    MakeGuest,
     OldAttempt,
     PasswordRefused,
     PasswordVerified,
@@ -64,10 +67,13 @@ def request_old_login(setup: Setup, progress: Progress, event: StanzaReceived) -
     try:
         if not is_offered("iq-auth", setup.features, progress.bits):
             raise StanzaError(StanzaCondition.SERVICE_UNAVAILABLE)
-        attempt = _attempt(setup, request)
+        attempt = _attempt(setup, progress, request)
     except StanzaError as error:
         return answer_error(setup, counted, request, error)
     asked = counted._replace(old_attempt=attempt)
+    if attempt.is_guest and attempt.account is not None:
+        waiting = as_guest(asked)._replace(state=State.WAIT_FOR_AUTH_KEYS)
+        return Step(waiting, (MakeGuest(attempt.account),))
     if attempt.account is None:
         if request.type == "set":
             return _refuse(setup, asked)
@@ -112,8 +118,8 @@ def report_store_away_to_old(setup: Setup, progress: Progress, _event: Credentia
     return _answer_refusal(setup, progress, error)
 
 
-def accept_old_password(_setup: Setup, progress: Progress, _event: PasswordVerified) -> Step:
-    """Let the client in once it has its resource: its password is right."""
+def accept_old_password(_setup: Setup, progress: Progress, _event: PasswordVerified | GuestMade) -> Step:
+    """Let the client in once it has its resource: its password is right, or it needs none."""
     return _claim_resource(progress)
 
 
@@ -132,12 +138,12 @@ def begin_old_session(setup: Setup, progress: Progress, event: Bound) -> Step:
     return Step(established(setup, admitted, event.jid), (result, Admit(account), Established(event.jid)))
 
 
-def refuse_old_bind(setup: Setup, progress: Progress, event: BindRefused) -> Step:
+def refuse_old_bind(setup: Setup, progress: Progress, event: BindRefused | GuestRefused) -> Step:
     """Tell the client that it cannot have the resource; it is not logged in."""
     return _answer_refusal(setup, progress, event.error)
 
 
-def _attempt(setup: Setup, request: Stanza) -> OldAttempt:
+def _attempt(setup: Setup, progress: Progress, request: Stanza) -> OldAttempt:
     """Return what a request wants.
 
     Raises:
@@ -149,6 +155,9 @@ def _attempt(setup: Setup, request: Stanza) -> OldAttempt:
         raise StanzaError(StanzaCondition.BAD_REQUEST)
     fields = _fields(request)
     is_set = request.type == "set"
+    is_nobody = is_set and not (fields.username or fields.password or fields.digest)
+    if is_nobody and fields.resource and SessionBits.GUESTS_ALLOWED in progress.bits:
+        return _guest_attempt(setup, request, fields.resource)
     if is_set and not (fields.username and fields.resource):
         raise StanzaError(StanzaCondition.NOT_ACCEPTABLE, "username and resource are needed")
     if is_set and not (fields.password or fields.digest):
@@ -160,8 +169,17 @@ def _attempt(setup: Setup, request: Stanza) -> OldAttempt:
         account = jid_from_parts(fields.username, setup.host)
     except JIDMalformed:
         return attempt  # there is no such account, which is all that is said
+    return _with_account(attempt, account)
+
+
+def _guest_attempt(setup: Setup, request: Stanza, resource: str) -> OldAttempt:
+    """Who gives neither name nor password is nobody in particular, where such clients are welcome."""
+    return _with_account(OldAttempt(request, resource=resource, is_guest=True), new_guest(setup))
+
+
+def _with_account(attempt: OldAttempt, account: JID) -> OldAttempt:
     try:
-        account.with_resource(fields.resource or "any")
+        account.with_resource(attempt.resource or "any")
     except JIDMalformed as error:
         raise StanzaError(StanzaCondition.NOT_ACCEPTABLE, f"that can be no resource: {error}") from error
     return replace(attempt, account=account)
@@ -202,7 +220,8 @@ def _refuse(setup: Setup, progress: Progress) -> Step:
 
 
 def _answer_refusal(setup: Setup, progress: Progress, error: StanzaError) -> Step:
-    before = progress._replace(state=before_login(progress), old_attempt=None)
+    bits = progress.bits & ~SessionBits.GUEST  # it is as it was before
+    before = progress._replace(state=before_login(progress), bits=bits, old_attempt=None)
     return answer_error(setup, before, _current(progress).request, error)
 
 

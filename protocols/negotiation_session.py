@@ -15,6 +15,9 @@ from protocols.negotiation_values import (
     BindResource,
     Bound,
     Established,
+    GuestMade,
+    GuestRefused,
+    MakeGuest,
     Progress,
     RegistrationAnswered,
     RequestRegistration,
@@ -66,8 +69,18 @@ def request_bind(setup: Setup, progress: Progress, event: StanzaReceived) -> Ste
         jid = _requested_jid(setup, progress, request)
     except StanzaError as error:
         return answer_error(setup, counted, request, error)
-    waiting = counted._replace(state=State.WAIT_FOR_RESOURCE, bind_request=request)
-    return Step(waiting, (BindResource(jid),))
+    waiting = counted._replace(bind_request=request)
+    if SessionBits.GUEST in progress.bits:
+        made = MakeGuest(jid.bare_jid)
+        return Step(waiting._replace(state=State.WAIT_FOR_GUEST, bind_jid=jid), (made,))
+    return Step(waiting._replace(state=State.WAIT_FOR_RESOURCE), (BindResource(jid),))
+
+
+def bind_guest(_setup: Setup, progress: Progress, _event: GuestMade) -> Step:
+    """Go on as with any other account."""
+    assert progress.bind_jid is not None, "the account is made for a resource of it"
+    waiting = progress._replace(state=State.WAIT_FOR_RESOURCE, bind_jid=None)
+    return Step(waiting, (BindResource(progress.bind_jid),))
 
 
 def begin_session(setup: Setup, progress: Progress, event: Bound) -> Step:
@@ -79,9 +92,9 @@ def begin_session(setup: Setup, progress: Progress, event: Bound) -> Step:
     return Step(bound, (Send(result), Established(event.jid)))
 
 
-def refuse_bind(setup: Setup, progress: Progress, event: BindRefused) -> Step:
+def refuse_bind(setup: Setup, progress: Progress, event: BindRefused | GuestRefused) -> Step:
     """Tell the client that it cannot have the resource; it may ask for another."""
-    refused = progress._replace(state=State.WAIT_FOR_BIND, bind_request=None)
+    refused = progress._replace(state=State.WAIT_FOR_BIND, bind_request=None, bind_jid=None)
     return answer_error(setup, refused, _pending_bind(progress), event.error)
 
 
@@ -95,11 +108,14 @@ def request_resumption(setup: Setup, progress: Progress, event: ElementReceived)
         return _refuse_management(setup, counted, error.condition)
     assert isinstance(request, Resume), "the table knows it by its name"
     waiting = counted._replace(state=State.WAIT_FOR_RESUMPTION)
-    return Step(waiting, (ResumeSession(progress.account, request.previd, request.h),))
+    is_guest = SessionBits.GUEST in progress.bits
+    return Step(waiting, (ResumeSession(progress.account, request.previd, request.h, is_guest),))
 
 
 def resume_session(setup: Setup, progress: Progress, event: Resumed) -> Step:
     """Hand the stream over to the earlier session, which alone knows what the client is to be told."""
+    if SessionBits.GUEST in progress.bits:
+        progress = progress._replace(account=event.jid.bare_jid)  # that is who it was then
     return Step(established(setup, progress, event.jid), (Established(event.jid),))
 
 

@@ -37,6 +37,7 @@ class State(Enum):
     WAIT_FOR_AUTH_CHECK = "wait_for_auth_check"
     WAIT_FOR_AUTH_RESOURCE = "wait_for_auth_resource"
     WAIT_FOR_BIND = "wait_for_bind"
+    WAIT_FOR_GUEST = "wait_for_guest"  # the account of a client that is nobody in particular
     WAIT_FOR_RESOURCE = "wait_for_resource"
     WAIT_FOR_RESUMPTION = "wait_for_resumption"
     SESSION_ESTABLISHED = "session_established"
@@ -53,6 +54,7 @@ WAITING_STATES = frozenset(
         State.WAIT_FOR_AUTH_KEYS,
         State.WAIT_FOR_AUTH_CHECK,
         State.WAIT_FOR_AUTH_RESOURCE,
+        State.WAIT_FOR_GUEST,
         State.WAIT_FOR_RESOURCE,
         State.WAIT_FOR_RESUMPTION,
     }
@@ -122,6 +124,20 @@ class RegistrationAnswered:
 
 @final
 @dataclass(frozen=True, slots=True)
+class GuestMade:
+    """There is an account for the client that is nobody in particular."""
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class GuestRefused:
+    """There can be none."""
+
+    error: StanzaError
+
+
+@final
+@dataclass(frozen=True, slots=True)
 class Bound:
     """The resource is the client's, and its session waits for stanzas."""
 
@@ -183,6 +199,8 @@ Answer = (
     | PasswordVerified
     | PasswordRefused
     | RegistrationAnswered
+    | GuestMade
+    | GuestRefused
     | Bound
     | BindRefused
     | Resumed
@@ -265,6 +283,14 @@ class RequestRegistration:
 
 @final
 @dataclass(frozen=True, slots=True)
+class MakeGuest:
+    """Make this account, for as long as it has a session; report `GuestMade` or `GuestRefused`."""
+
+    account: JID
+
+
+@final
+@dataclass(frozen=True, slots=True)
 class BindResource:
     """Claim this full JID and start its session; report `Bound` or `BindRefused`.
 
@@ -289,11 +315,14 @@ class ResumeSession:
         account: Whose stream it is, and whose session it must be.
         previd: The session's SM-ID, as the client says.
         h: How many stanzas of that session the client has handled, modulo 2**32.
+        is_guest: Whether the client is nobody in particular: then it may have any session of such a client,
+            whose unguessable id is all that can be proof of that.
     """
 
     account: JID
     previd: str
     h: int
+    is_guest: bool = False
 
 
 @final
@@ -319,6 +348,7 @@ Action = (
     | RestartStream
     | Admit
     | RequestRegistration
+    | MakeGuest
     | BindResource
     | ResumeSession
     | Established
@@ -360,6 +390,7 @@ class OldAttempt:
     request: Stanza = field(repr=False)  # its password is in it
     account: JID | None = None
     resource: str = ""
+    is_guest: bool = False  # then the account is to be made
 
 
 class Progress(NamedTuple):
@@ -378,6 +409,7 @@ class Progress(NamedTuple):
     old_attempt: OldAttempt | None = None
     account: JID | None = None  # whose stream it is, since authentication
     bind_request: Stanza | None = None  # while the resource is being claimed
+    bind_jid: JID | None = None  # what is to be claimed, while there is no account for it yet
 
 
 class Step(NamedTuple):

@@ -11,9 +11,11 @@ class SessionBits(Flag):
     REGISTRATION_OPEN = auto()  # strangers may create accounts
     LOGIN_ALLOWED = auto()  # by the operator's leave from the start, else once TLS is in force
     OLD_LOGIN_ALLOWED = auto()  # by jabber:iq:auth, also of clients older than XMPP 1.0 (XEP-0078)
+    GUESTS_ALLOWED = auto()  # clients may be nobody in particular (XEP-0175)
     UNVERSIONED = auto()  # the client is one of those
     SECURE = auto()  # TLS is in force
     BINDABLE = auto()  # and log-ins can be bound to it
     CERTIFIED = auto()  # and the client has shown a certificate that holds
     AUTHENTICATED = auto()
+    GUEST = auto()  # as nobody in particular
     BOUND = auto()

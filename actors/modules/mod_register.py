@@ -80,6 +80,8 @@ def _new_address(context: StrangerContext, name: str) -> JID:
 
 async def manage_account(context: AccountContext, request: Request) -> Sequence[AccountEffect]:
     """An account asks what is known of it, changes its password (§3.3), or goes (§3.2)."""
+    if context.is_guest:
+        raise StanzaError(StanzaCondition.NOT_ALLOWED, "guests have no account to manage")
     if not request.is_set:
         return (Answer(_registered(context.jid)),)
     query = request.payload

@@ -90,6 +90,8 @@ def _only_item(query: Element) -> Element:
 
 def _set(context: AccountContext, element: Element) -> Sequence[AccountEffect]:
     contact = _contact(element)
+    if context.is_guest:
+        raise StanzaError(StanzaCondition.NOT_ALLOWED, "guests have no contacts")
     if element.get("subscription") == "remove":
         return _remove(context, contact)
     if contact.bare == context.jid.bare:

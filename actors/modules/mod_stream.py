@@ -37,6 +37,7 @@ MODULE: Final = Module(
         Xep("RFC 7677", "2015"),
         Xep("0078", "2.5"),
         Xep("0170", "1.0"),
+        Xep("0175", "1.2"),
         Xep("0178", "1.2"),
         Xep("0198", "1.6.3"),
         Xep("0368", "1.1.0", "listening; publishing the records is the operator's"),

@@ -71,7 +71,13 @@ class Proved:
     data: bytes
 
 
-SaslStep = IdentityClaimed | PasswordGiven | Challenge | Proved
+@final
+@dataclass(frozen=True, slots=True)
+class GuestWelcome:
+    """The client is nobody in particular, and gets an account for as long as it stays."""
+
+
+SaslStep = IdentityClaimed | PasswordGiven | Challenge | Proved | GuestWelcome
 
 
 class Exchange(Protocol):

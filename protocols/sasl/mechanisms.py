@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Final, NamedTuple
 
+from protocols.sasl.anonymous import AnonymousExchange
 from protocols.sasl.exchange import Circumstances, Exchange
 from protocols.sasl.external import ExternalExchange
 from protocols.sasl.keys import SCRAM_MECHANISMS, SCRAM_SHA_1, SCRAM_SHA_256
@@ -32,6 +33,10 @@ def _begin_plain(_circumstances: Circumstances) -> PlainExchange:
     return PlainExchange()
 
 
+def _begin_anonymous(_circumstances: Circumstances) -> AnonymousExchange:
+    return AnonymousExchange()
+
+
 def _scram(keys: str, *, is_bound: bool) -> Mechanism:
     def begin(circumstances: Circumstances) -> ScramExchange:
         return ScramExchange(keys, is_bound, circumstances.nonce, circumstances.end_point)
@@ -49,6 +54,7 @@ MECHANISMS: Final = (
     _scram(SCRAM_SHA_256, is_bound=False),
     _scram(SCRAM_SHA_1, is_bound=False),
     Mechanism("PLAIN", SCRAM_MECHANISMS, _begin_plain),
+    Mechanism("ANONYMOUS", (), _begin_anonymous, SessionBits.GUESTS_ALLOWED),
 )
 
 

@@ -9,6 +9,7 @@ from xml.etree import ElementTree
 
 import trio
 
+from protocols.jid import parse_jid
 from protocols.namespaces import BIND, CLIENT, STREAM
 from protocols.stanza import Stanza
 from protocols.stream_events import ElementReceived, StanzaReceived, StreamClosed, StreamFailed
@@ -46,6 +47,7 @@ class Client:
         log: All it ever heard, in one spelling.
         error: The stream error with which it was sent away, if it was.
         is_open: Whether neither side has closed the stream.
+        is_guest: Whether it has logged in as nobody in particular.
     """
 
     def __init__(self, jid: JID, wire: Wire, settle: Callable[[], Awaitable[None]]) -> None:
@@ -55,6 +57,7 @@ class Client:
         self.log: list[str] = []
         self.error: str | None = None
         self.is_open = True
+        self.is_guest = False
         self._settle = settle
         self._others: list[ElementReceived] = []  # features, SASL, stream management
         self._news = trio.Event()
@@ -147,13 +150,31 @@ class Client:
         assert answer.name == "success", answer.data
         await self.begin()
 
-    async def bind(self) -> None:
+    async def log_in_as_guest(self) -> None:
+        """The same for a client that is nobody in particular: only then it learns its address."""
+        await self.begin()
+        await self.authenticate_as_guest()
+        bound = await self.bind()
+        self.jid = parse_jid(bound.element.findtext(f"{{{BIND}}}bind/{{{BIND}}}jid") or "")
+
+    async def authenticate_as_guest(self) -> None:
+        """Say that it is nobody in particular, and open the stream again."""
+        self.is_guest = True
+        self.send(f"<auth xmlns='{_SASL}' mechanism='ANONYMOUS'/>")
+        await self._next_other()
+        self.send(f"<response xmlns='{_SASL}'/>")
+        answer = await self._next_other()
+        assert answer.name == "success", answer.data
+        await self.begin()
+
+    async def bind(self) -> Stanza:
         """Bind its resource."""
         self.send(_BIND % self.jid.resourcepart)
         while not self.stanzas:
             await self._news.wait()
         bound = self.stanzas.pop()
         assert bound.type == "result", bound.data
+        return bound
 
     async def _next_other(self) -> ElementReceived:
         while not self._others:

@@ -91,7 +91,7 @@ class ManagedClient:
         self.house = house or self.house
         client = self.house.connect(self.client.jid.full)
         await client.begin()
-        await client.authenticate()
+        await (client.authenticate_as_guest if self.client.is_guest else client.authenticate)()
         handled = self.handled if h is None else h
         client.send(f"<resume xmlns='{STREAM_MANAGEMENT}' previd='{self.sm_id}' h='{handled}'/>")
         self.client, self._handled, self._start = client, handled, 0

@@ -20,7 +20,9 @@ from protocols.negotiation_values import (
     CredentialsMissing,
     Established,
     FetchCredentials,
+    GuestMade,
     Input,
+    MakeGuest,
     PasswordRefused,
     PasswordVerified,
     RestartStream,
@@ -240,6 +242,8 @@ class FakeConnection:
                 self.stream.authenticated()
             case Admit():
                 self.stream.authenticated()
+            case MakeGuest():
+                return GuestMade()
             case BindResource():
                 return Bound(action.jid)
             case ResumeSession():

@@ -22,6 +22,8 @@ from protocols.negotiation_values import (
     CredentialsFound,
     CredentialsMissing,
     CredentialsUnavailable,
+    GuestMade,
+    GuestRefused,
     Input,
     PasswordRefused,
     PasswordVerified,
@@ -99,6 +101,8 @@ SAMPLES: dict[Kind, Input] = {
     Kind.PASSWORD_VERIFIED: PasswordVerified(),
     Kind.PASSWORD_REFUSED: PasswordRefused(),
     Kind.REGISTRATION_ANSWERED: RegistrationAnswered(build_iq(to=None, sender=None, type="result", id="r1")),
+    Kind.GUEST_MADE: GuestMade(),
+    Kind.GUEST_REFUSED: GuestRefused(StanzaError(StanzaCondition.RESOURCE_CONSTRAINT)),
     Kind.BOUND: Bound(BALCONY),
     Kind.BIND_REFUSED: BindRefused(StanzaError(StanzaCondition.CONFLICT)),
     Kind.RESUMED: Resumed(BALCONY),
@@ -119,6 +123,8 @@ def reached(state: State) -> Negotiation:
             | State.SESSION_ESTABLISHED
         ):
             negotiation = authenticated(BITS)
+        case State.WAIT_FOR_GUEST:
+            negotiation = opened(BITS | SessionBits.GUESTS_ALLOWED)
         case State.WAIT_FOR_AUTH:
             return opened(BITS, header(version=None))
         case _:
@@ -136,6 +142,7 @@ WAY_FROM_OPEN_STREAM: dict[State, tuple[Input, ...]] = {
     State.WAIT_FOR_AUTH_KEYS: (received(OLD_LOGIN),),
     State.WAIT_FOR_AUTH_CHECK: (received(OLD_LOGIN), CredentialsFound(KEYS)),
     State.WAIT_FOR_AUTH_RESOURCE: (received(OLD_LOGIN), CredentialsFound(KEYS), PasswordVerified()),
+    State.WAIT_FOR_GUEST: (auth("ANONYMOUS", b""), header(), received(BIND)),
     State.WAIT_FOR_RESOURCE: (received(BIND),),
     State.WAIT_FOR_RESUMPTION: (received(RESUME),),
     State.SESSION_ESTABLISHED: (received(BIND), Bound(BALCONY)),
@@ -156,6 +163,7 @@ COLUMNS = {
     "acheck": State.WAIT_FOR_AUTH_CHECK,
     "ares": State.WAIT_FOR_AUTH_RESOURCE,
     "regist": State.WAIT_FOR_REGISTRATION,
+    "guest": State.WAIT_FOR_GUEST,
     "resrc": State.WAIT_FOR_RESOURCE,
     "resume": State.WAIT_FOR_RESUMPTION,
     "est": State.SESSION_ESTABLISHED,
@@ -166,35 +174,37 @@ COLUMNS = {
 # error (and closed), a SASL failure, a TLS failure, or the next state and a failure of stream management.
 # "!": cannot happen, our own fault. "-": ignored.
 MATRIX = """
-state                   stream               feature              sasl                 bind                 auth                 tls    creds                passwd               akeys                acheck               ares                 regist               resrc                resume               est closed
-STREAM_OPENED           feature              E:bad-format         E:bad-format         E:bad-format         E:bad-format         !      !                    !                    !                    !                    !                    !                    !                    !                    !   -
-STREAM_CLOSED           closed               closed               closed               closed               closed               !      !                    !                    !                    !                    !                    !                    !                    !                    !   -
-STREAM_FAILED           E:not-well-formed    E:not-well-formed    E:not-well-formed    E:not-well-formed    E:not-well-formed    !      !                    !                    !                    !                    !                    !                    !                    !                    !   -
-STARTTLS                T:failure            tls                  T:failure            T:failure            T:failure            !      !                    !                    !                    !                    !                    !                    !                    !                    !   -
-AUTH                    E:unsupported        creds                S:malformed          E:policy             E:unsupported        !      !                    !                    !                    !                    !                    !                    !                    !                    !   -
-RESPONSE                E:unsupported        S:malformed          S:malformed          E:unsupported        E:unsupported        !      !                    !                    !                    !                    !                    !                    !                    !                    !   -
-ABORT                   E:unsupported        S:aborted            S:aborted            E:unsupported        E:unsupported        !      !                    !                    !                    !                    !                    !                    !                    !                    !   -
-COMPRESS                E:unsupported        feature              E:unsupported        E:unsupported        E:unsupported        !      !                    !                    !                    !                    !                    !                    !                    !                    !   -
-RESUME                  E:unsupported        M:feature:unexpected M:sasl:unexpected    resume               E:unsupported        !      !                    !                    !                    !                    !                    !                    !                    !                    !   -
-OTHER_MANAGEMENT        E:unsupported        M:feature:unexpected M:sasl:unexpected    M:bind:unexpected    E:unsupported        !      !                    !                    !                    !                    !                    !                    !                    !                    !   -
-OTHER_ELEMENT           E:unsupported        E:unsupported        E:unsupported        E:unsupported        E:unsupported        !      !                    !                    !                    !                    !                    !                    !                    !                    !   -
-REGISTER_REQUEST        E:not-authorized     regist               E:not-authorized     E:not-authorized     regist               !      !                    !                    !                    !                    !                    !                    !                    !                    !   -
-AUTH_REQUEST            E:not-authorized     akeys                E:not-authorized     E:not-authorized     akeys                !      !                    !                    !                    !                    !                    !                    !                    !                    !   -
-BIND_REQUEST            E:not-authorized     E:not-authorized     E:not-authorized     resrc                E:not-authorized     !      !                    !                    !                    !                    !                    !                    !                    !                    !   -
-OTHER_STANZA            E:not-authorized     E:not-authorized     E:not-authorized     E:not-authorized     E:not-authorized     !      !                    !                    !                    !                    !                    !                    !                    !                    !   -
-TLS_ESTABLISHED         !                    !                    !                    !                    !                    stream !                    !                    !                    !                    !                    !                    !                    !                    !   -
-CERTIFICATE_SHOWN       stream               !                    !                    !                    !                    !      !                    !                    !                    !                    !                    !                    !                    !                    !   -
-CREDENTIALS_FOUND       !                    !                    !                    !                    !                    !      passwd               !                    acheck               !                    !                    !                    !                    !                    !   -
-CREDENTIALS_MISSING     !                    !                    !                    !                    !                    !      passwd               !                    acheck               !                    !                    !                    !                    !                    !   -
-CREDENTIALS_UNAVAILABLE !                    !                    !                    !                    !                    !      S:temporary          !                    feature              !                    !                    !                    !                    !                    !   -
-PASSWORD_VERIFIED       !                    !                    !                    !                    !                    !      !                    stream               !                    ares                 !                    !                    !                    !                    !   -
-PASSWORD_REFUSED        !                    !                    !                    !                    !                    !      !                    S:not-authorized     !                    feature              !                    !                    !                    !                    !   -
-REGISTRATION_ANSWERED   !                    !                    !                    !                    !                    !      !                    !                    !                    !                    !                    feature              !                    !                    !   -
-BOUND                   !                    !                    !                    !                    !                    !      !                    !                    !                    !                    est                  !                    est                  !                    !   -
-BIND_REFUSED            !                    !                    !                    !                    !                    !      !                    !                    !                    !                    feature              !                    bind                 !                    !   -
-RESUMED                 !                    !                    !                    !                    !                    !      !                    !                    !                    !                    !                    !                    !                    est                  !   -
-RESUME_REFUSED          !                    !                    !                    !                    !                    !      !                    !                    !                    !                    !                    !                    !                    M:bind:not-found     !   -
-STREAM_ENDED            E:connection-timeout E:connection-timeout E:connection-timeout E:connection-timeout E:connection-timeout closed E:connection-timeout E:connection-timeout E:connection-timeout E:connection-timeout E:connection-timeout E:connection-timeout E:connection-timeout E:connection-timeout !   -
+state                   stream               feature              sasl                 bind                 auth                 tls    creds                passwd               akeys                acheck               ares                 regist               guest                resrc                resume               est closed
+STREAM_OPENED           feature              E:bad-format         E:bad-format         E:bad-format         E:bad-format         !      !                    !                    !                    !                    !                    !                    !                    !                    !                    !   -
+STREAM_CLOSED           closed               closed               closed               closed               closed               !      !                    !                    !                    !                    !                    !                    !                    !                    !                    !   -
+STREAM_FAILED           E:not-well-formed    E:not-well-formed    E:not-well-formed    E:not-well-formed    E:not-well-formed    !      !                    !                    !                    !                    !                    !                    !                    !                    !                    !   -
+STARTTLS                T:failure            tls                  T:failure            T:failure            T:failure            !      !                    !                    !                    !                    !                    !                    !                    !                    !                    !   -
+AUTH                    E:unsupported        creds                S:malformed          E:policy             E:unsupported        !      !                    !                    !                    !                    !                    !                    !                    !                    !                    !   -
+RESPONSE                E:unsupported        S:malformed          S:malformed          E:unsupported        E:unsupported        !      !                    !                    !                    !                    !                    !                    !                    !                    !                    !   -
+ABORT                   E:unsupported        S:aborted            S:aborted            E:unsupported        E:unsupported        !      !                    !                    !                    !                    !                    !                    !                    !                    !                    !   -
+COMPRESS                E:unsupported        feature              E:unsupported        E:unsupported        E:unsupported        !      !                    !                    !                    !                    !                    !                    !                    !                    !                    !   -
+RESUME                  E:unsupported        M:feature:unexpected M:sasl:unexpected    resume               E:unsupported        !      !                    !                    !                    !                    !                    !                    !                    !                    !                    !   -
+OTHER_MANAGEMENT        E:unsupported        M:feature:unexpected M:sasl:unexpected    M:bind:unexpected    E:unsupported        !      !                    !                    !                    !                    !                    !                    !                    !                    !                    !   -
+OTHER_ELEMENT           E:unsupported        E:unsupported        E:unsupported        E:unsupported        E:unsupported        !      !                    !                    !                    !                    !                    !                    !                    !                    !                    !   -
+REGISTER_REQUEST        E:not-authorized     regist               E:not-authorized     E:not-authorized     regist               !      !                    !                    !                    !                    !                    !                    !                    !                    !                    !   -
+AUTH_REQUEST            E:not-authorized     akeys                E:not-authorized     E:not-authorized     akeys                !      !                    !                    !                    !                    !                    !                    !                    !                    !                    !   -
+BIND_REQUEST            E:not-authorized     E:not-authorized     E:not-authorized     resrc                E:not-authorized     !      !                    !                    !                    !                    !                    !                    !                    !                    !                    !   -
+OTHER_STANZA            E:not-authorized     E:not-authorized     E:not-authorized     E:not-authorized     E:not-authorized     !      !                    !                    !                    !                    !                    !                    !                    !                    !                    !   -
+TLS_ESTABLISHED         !                    !                    !                    !                    !                    stream !                    !                    !                    !                    !                    !                    !                    !                    !                    !   -
+CERTIFICATE_SHOWN       stream               !                    !                    !                    !                    !      !                    !                    !                    !                    !                    !                    !                    !                    !                    !   -
+CREDENTIALS_FOUND       !                    !                    !                    !                    !                    !      passwd               !                    acheck               !                    !                    !                    !                    !                    !                    !   -
+CREDENTIALS_MISSING     !                    !                    !                    !                    !                    !      passwd               !                    acheck               !                    !                    !                    !                    !                    !                    !   -
+CREDENTIALS_UNAVAILABLE !                    !                    !                    !                    !                    !      S:temporary          !                    feature              !                    !                    !                    !                    !                    !                    !   -
+PASSWORD_VERIFIED       !                    !                    !                    !                    !                    !      !                    stream               !                    ares                 !                    !                    !                    !                    !                    !   -
+PASSWORD_REFUSED        !                    !                    !                    !                    !                    !      !                    S:not-authorized     !                    feature              !                    !                    !                    !                    !                    !   -
+REGISTRATION_ANSWERED   !                    !                    !                    !                    !                    !      !                    !                    !                    !                    !                    feature              !                    !                    !                    !   -
+GUEST_MADE              !                    !                    !                    !                    !                    !      !                    !                    ares                 !                    !                    !                    resrc                !                    !                    !   -
+GUEST_REFUSED           !                    !                    !                    !                    !                    !      !                    !                    feature              !                    !                    !                    bind                 !                    !                    !   -
+BOUND                   !                    !                    !                    !                    !                    !      !                    !                    !                    !                    est                  !                    !                    est                  !                    !   -
+BIND_REFUSED            !                    !                    !                    !                    !                    !      !                    !                    !                    !                    feature              !                    !                    bind                 !                    !   -
+RESUMED                 !                    !                    !                    !                    !                    !      !                    !                    !                    !                    !                    !                    !                    !                    est                  !   -
+RESUME_REFUSED          !                    !                    !                    !                    !                    !      !                    !                    !                    !                    !                    !                    !                    !                    M:bind:not-found     !   -
+STREAM_ENDED            E:connection-timeout E:connection-timeout E:connection-timeout E:connection-timeout E:connection-timeout closed E:connection-timeout E:connection-timeout E:connection-timeout E:connection-timeout E:connection-timeout E:connection-timeout E:connection-timeout E:connection-timeout E:connection-timeout !   -
 """  # noqa: E501 - a table
 
 CONDITIONS = {

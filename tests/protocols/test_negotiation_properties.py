@@ -18,7 +18,10 @@ from protocols.negotiation_values import (
     CredentialsUnavailable,
     Established,
     FetchCredentials,
+    GuestMade,
+    GuestRefused,
     Input,
+    MakeGuest,
     PasswordRefused,
     PasswordVerified,
     RegistrationAnswered,
@@ -69,6 +72,7 @@ SAYINGS: list[Input] = [
     auth("SCRAM-SHA-256", b"n,,n=juliet,r=fyko"),
     auth("SCRAM-SHA-1", b"p=tls-exporter,,n=juliet,r=fyko"),
     auth("CRAM-MD5", b"hello"),
+    *(auth("ANONYMOUS", b""), auth("EXTERNAL", b"")),
     response(b"n,,n=juliet,r=fyko"),
     response(b"c=biws,r=fykononce-1,p=AAAA"),
     response(b""),
@@ -81,6 +85,7 @@ SAYINGS: list[Input] = [
     received(REGISTER),
     received(OLD_LOGIN),
     received(OLD_LOGIN.replace("'set'", "'get'")),
+    received("<iq type='set'><query xmlns='jabber:iq:auth'><resource>r</resource></query></iq>"),
     received(OLD_LOGIN.replace("password>", "digest>")),
     received(BIND.replace("'set'", "'get'")),
     received(MESSAGE),
@@ -97,6 +102,7 @@ ANSWERS: dict[type, list[Input]] = {
     ],
     VerifyPassword: [PasswordVerified(), PasswordVerified(), PasswordRefused()],
     RequestRegistration: [RegistrationAnswered(build_iq(to=None, sender=None, type="result", id="r1"))],
+    MakeGuest: [GuestMade(), GuestRefused(StanzaError(StanzaCondition.CONFLICT))],
     BindResource: [
         Bound(JULIET.with_resource("balcony")),
         BindRefused(StanzaError(StanzaCondition.CONFLICT)),
@@ -127,7 +133,9 @@ all_bits = st.sets(
 SENSIBLE: dict[State, list[Input]] = {
     State.WAIT_FOR_STREAM: [header(), header(), header(version=None)],
     State.WAIT_FOR_AUTH: [received(OLD_LOGIN)],
-    State.WAIT_FOR_FEATURE_REQUEST: [PLAIN, received(STARTTLS), auth("SCRAM-SHA-1", b"n,,n=juliet,r=fyko")],
+    State.WAIT_FOR_FEATURE_REQUEST: [
+        *(PLAIN, received(STARTTLS), auth("SCRAM-SHA-1", b"n,,n=juliet,r=fyko"), auth("ANONYMOUS", b"")),
+    ],
     State.WAIT_FOR_SASL_RESPONSE: [response(b"c=biws,r=fykononce-1,p=AAAA")],
     State.WAIT_FOR_BIND: [received(BIND), received(BIND_BALCONY), received(RESUME)],
 }
@@ -153,7 +161,10 @@ def run(
             choices = SENSIBLE[negotiation.state]
         else:
             choices = SAYINGS
-        actions = negotiation.receive(data.draw(st.sampled_from(choices)))
+        chosen = data.draw(st.sampled_from(choices))
+        if isinstance(chosen, Bound) and isinstance(done[-1], BindResource):
+            chosen = Bound(done[-1].jid)
+        actions = negotiation.receive(chosen)
         question = next((type(action) for action in actions if type(action) in answers), None)
         done += actions
         if negotiation.state in OVER:
@@ -192,6 +203,20 @@ def test_negotiation_without_a_verified_password_never_lets_anybody_in(
     assert state is not State.SESSION_ESTABLISHED
     assert b"<success" not in sent(actions)
     assert not any(isinstance(action, RestartStream | Admit) for action in actions)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.data(), all_bits)
+def test_negotiation_lets_guests_in_as_guests_only(data: st.DataObject, bits: SessionBits) -> None:
+    """Where they are welcome: into an account of their own, or a session that was a guest's."""
+    refused: dict[type, list[Input]] = {**ANSWERS, VerifyPassword: [PasswordRefused()]}
+    state, actions = run(data, bits | SessionBits.GUESTS_ALLOWED, refused)
+    for action in actions:
+        assert not isinstance(action, ResumeSession) or action.is_guest
+        assert not isinstance(action, BindResource) or action.jid.bare_jid != JULIET
+    if state is State.SESSION_ESTABLISHED:
+        assert any(isinstance(action, MakeGuest | ResumeSession) for action in actions)
+        assert SessionBits.LOGIN_ALLOWED in bits or StartTls() in actions
 
 
 @settings(max_examples=300)

@@ -1,6 +1,6 @@
 """The table of mechanisms."""
 
-from protocols.sasl.exchange import Circumstances, IdentityClaimed
+from protocols.sasl.exchange import Circumstances, GuestWelcome, IdentityClaimed
 from protocols.sasl.keys import SCRAM_MECHANISMS
 from protocols.sasl.mechanisms import MECHANISMS
 
@@ -12,6 +12,7 @@ FIRST_MESSAGE = {
     "SCRAM-SHA-256": b"n,,n=user,r=fyko",
     "SCRAM-SHA-1": b"n,,n=user,r=fyko",
     "PLAIN": b"\0user\0pencil",
+    "ANONYMOUS": b"user@example.com",
 }
 
 
@@ -23,13 +24,15 @@ def test_mechanisms_are_offered_strongest_first() -> None:
         "SCRAM-SHA-256",
         "SCRAM-SHA-1",
         "PLAIN",
+        "ANONYMOUS",
     ]
 
 
 def test_mechanisms_each_begin_with_a_client_that_says_who_it_is() -> None:
     for mechanism in MECHANISMS:
         exchange = mechanism.begin(CIRCUMSTANCES)
-        assert exchange.respond(FIRST_MESSAGE[mechanism.name]) == IdentityClaimed("user", "")
+        said = GuestWelcome() if mechanism.name == "ANONYMOUS" else IdentityClaimed("user", "")
+        assert exchange.respond(FIRST_MESSAGE[mechanism.name]) == said
 
 
 def test_mechanisms_ask_for_keys_that_exist() -> None:

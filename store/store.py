@@ -97,3 +97,10 @@ class Store(Protocol):
 
     def items(self, owner: str, kind: str) -> list[AccountItem]:
         """Return everything of a kind that an account keeps, by key; its writer bounds how much it is."""
+
+    def found_items(self, kind: str, first: str, last: str, count_max: int) -> list[AccountItem]:
+        """Return what all accounts keep of a kind to be found by a text from `first` to `last`, inclusive.
+
+        In the order of those texts by code points, then of the owners; no more than `count_max`. The cost
+        follows how much there is between the two, on some databases however few of them are wanted.
+        """

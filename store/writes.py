@@ -27,6 +27,7 @@ SESSION_BYTES_MAX: Final = 12 * 1024 * 1024
 # Of one thing that an account keeps; larger ones are for another kind of store.
 ITEM_BYTES_MAX: Final = 4 * 1024 * 1024
 ITEM_KEY_CHARACTERS_MAX: Final = 1024
+ITEM_FOUND_BY_CHARACTERS_MAX: Final = 1024
 
 # Measured on the embedded database, rounded up.
 _INSERT_US: Final = 300
@@ -269,7 +270,7 @@ def _size(write: _SharingWrite) -> int:
         case DropSession(sm_id):
             return len(sm_id) + _KEY_BYTES
         case SaveItem(item):
-            return _RECORD_OVERHEAD_BYTES + len(item.key) + len(item.data)
+            return _RECORD_OVERHEAD_BYTES + len(item.key) + len(item.data) + len(item.found_by)
         case DropItem(owner, _, key):
             return len(owner) + len(key) + _KEY_BYTES
         case _:
@@ -334,6 +335,8 @@ def _check_item(item: AccountItem) -> None:
         raise ValueError(f"no kind of thing: {item.kind!r}")
     if len(item.key) > ITEM_KEY_CHARACTERS_MAX or len(item.data) > ITEM_BYTES_MAX:
         raise ValueError(f"{len(item.data)} bytes of {item.kind} for {item.owner}, or its key, are too long")
+    if len(item.found_by) > ITEM_FOUND_BY_CHARACTERS_MAX or min(item.found_by, default=" ") < " ":
+        raise ValueError(f"{item.kind} of {item.owner} cannot be found by {item.found_by!r}")
 
 
 def _check_session(record: SessionRecord) -> None:

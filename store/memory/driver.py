@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Final, TypeVar, assert_never, final
 
 from protocols.sasl.keys import ScramKeys
-from store.account_items import AccountItem
+from store.account_items import AccountItem, order_found
 from store.errors import Conflict, ConflictKind, NotFound, StoreUnavailable
 from store.log import LogRecord
 from store.memory.faults import Fault, FaultHook, no_fault
@@ -156,6 +156,12 @@ class MemoryStore:
         """Return everything of a kind that an account keeps, by key."""
         items = self._read("items", lambda: sorted(self._items.values()))
         return [item for item in items if (item.owner, item.kind) == (owner, kind)]
+
+    def found_items(self, kind: str, first: str, last: str, count_max: int) -> list[AccountItem]:
+        """Return what accounts keep of a kind to be found by a text between these."""
+        items = self._read("found_items", self._items.values)
+        found = [it for it in items if it.kind == kind and it.found_by and first <= it.found_by <= last]
+        return sorted(found, key=order_found)[:count_max]
 
     def _next_fault(self, operation: str) -> Fault | None:
         return self._faults(operation) if self._is_open else Fault.AWAY

@@ -18,7 +18,7 @@ from store.errors import StoreUnusable
 from store.log import SEQ_DIGITS, SEQ_MAX, Direction, LogRecord, OutboundNumber, StanzaNumber
 from store.users import RemovedItem, RosterItem, SubscriptionRequest, User
 
-SCHEMA_VERSION: Final = 3
+SCHEMA_VERSION: Final = 4
 
 # Accounts are listed shelf by shelf, as the embedded engine scans the whole collection for a range of `_id`
 # (3 s at 50,000 accounts). At a million accounts a shelf holds 250, some 15 ms.

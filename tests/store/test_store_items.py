@@ -49,6 +49,39 @@ def test_delete_user_takes_what_it_kept(store: Store, name: str) -> None:
     assert store.items(f"{name}2", "private") == [thing(f"{name}2")]
 
 
+def found(owner: str, key: str, text: str, kind: str = "found") -> AccountItem:
+    return AccountItem(owner, kind, key, b"data", text)
+
+
+def test_found_items_are_those_between_two_texts_of_all_owners(store: Store, name: str) -> None:
+    kind = f"kind of {name}"
+    texts = ["a", "a b", "aa", "b", "b\u00e9", "b\U0001f339", "c"]
+    mine = [found(name, str(number), text, kind) for number, text in enumerate(texts)]
+    other = found(f"{name}2", "k", "b", kind)
+    hidden = [found(name, "x", "", kind), found(name, "y", "b", f"{kind}2"), found(name, "z", "b", "kind")]
+    store.commit([SaveItem(each) for each in (*mine, other, *hidden)])
+    assert store.found_items(kind, "b", "b", 10) == [mine[3], other]
+    assert store.found_items(kind, "b", "b\U0010ffff", 10) == [mine[3], other, *mine[4:6]]
+    assert store.found_items(kind, "a", "b", 10) == [*mine[:4], other]
+    assert store.found_items(kind, "a", "b", 2) == mine[:2]
+    assert store.found_items(kind, "", "\U0010ffff", 10) == [*mine[:4], other, *mine[4:]]
+    assert store.found_items(kind, "d", "e", 10) == []
+    assert store.items(name, kind) == [*mine, hidden[0]]
+
+
+def test_item_is_found_as_it_was_saved_last(store: Store, name: str) -> None:
+    kind = f"kind of {name}"
+    for text in ("before", "after", ""):
+        store.commit([SaveItem(found(name, "k", text, kind))])
+        wanted = [found(name, "k", text, kind)] if text else []
+        assert store.found_items(kind, "", "z", 10) == wanted
+    store.commit([SaveItem(found(name, "k", "dropped", kind)), SaveItem(found(name, "l", "deleted", kind))])
+    store.commit([DropItem(name, kind, "k")])
+    assert [item.found_by for item in store.found_items(kind, "", "z", 10)] == ["deleted"]
+    store.commit([DeleteUser(name)])
+    assert store.found_items(kind, "", "z", 10) == []
+
+
 @pytest.mark.parametrize("is_done", [False, True])
 def test_items_of_an_unknown_outcome_are_committed_again(
     faulty: FaultyStore, name: str, is_done: bool

@@ -69,7 +69,12 @@ writes = st.one_of(
     st.builds(SettleRecords, owners, st.frozensets(seqs, min_size=1).map(tuple), st.booleans()),
     st.builds(SaveSession, sessions),
     st.builds(DropSession, session_ids),
-    st.builds(SaveItem, st.builds(AccountItem, owners, kinds, keys, st.sampled_from([b"1", b"2"]))),
+    st.builds(
+        SaveItem,
+        st.builds(
+            AccountItem, owners, kinds, keys, st.sampled_from([b"1", b"2"]), st.sampled_from(["", "x", "xy"])
+        ),
+    ),
     st.builds(DropItem, owners, kinds, keys),
 )
 
@@ -98,9 +103,9 @@ def renamed(write: Write, run: int) -> Write:
         case DropSession(sm_id):
             return DropSession(name(sm_id))
         case SaveItem(item):
-            return SaveItem(item._replace(owner=name(item.owner)))
+            return SaveItem(item._replace(owner=name(item.owner), kind=f"{item.kind}{run}"))
         case DropItem(owner, kind, key):
-            return DropItem(name(owner), kind, key)
+            return DropItem(name(owner), f"{kind}{run}", key)
 
 
 def _with_name(user: User, bare_jid: str) -> User:
@@ -114,7 +119,8 @@ def contents(store: Store, run: int) -> list[object]:
         found.append(store.user(owner))
         found.append(store.pending(owner, 0, SEQS_MAX, SEQS_MAX))
         found += [store.record(owner, seq) for seq in range(1, SEQS_MAX + 1)]
-        found += [store.items(owner, kind) for kind in KINDS]
+        found += [store.items(owner, f"{kind}{run}") for kind in KINDS]
+    found += [store.found_items(f"{kind}{run}", "x", "xy", 9) for kind in KINDS]
     sm_ids = [f"{sm_id}@run{run}" for sm_id in SESSIONS]
     found.append(store.session_records(sm_ids))
     found.append([summary for summary in store.sessions() if summary.sm_id in sm_ids])

@@ -150,6 +150,8 @@ def test_check_batch_gives_what_may_share() -> None:
         [SaveItem(AccountItem("a@x", "a/b", "c", b""))],
         [SaveItem(AccountItem("a@x", "b", "c" * 1025, b""))],
         [SaveItem(AccountItem("a@x", "b", "c", b"d" * (ITEM_BYTES_MAX + 1)))],
+        [SaveItem(AccountItem("a@x", "b", "c", b"", "d" * 1025))],
+        [SaveItem(AccountItem("a@x", "b", "c", b"", "d\n"))],
         [SettleRecords("a@x", tuple(range(SETTLED_RECORDS_MAX + 1)), keep=True)],
         [SaveSession(make_session("s", entries=(QueueEntry(),)))],
         [SaveSession(make_session("s", entries=(QueueEntry(seq=1, data=b""),)))],
@@ -158,5 +160,7 @@ def test_check_batch_gives_what_may_share() -> None:
     ],
 )
 def test_check_batch_refuses_what_never_works(batch: list[Write]) -> None:
-    with pytest.raises(ValueError, match=r"batch|revision|sequence number|settle|session|thing|too long"):
+    with pytest.raises(
+        ValueError, match=r"batch|revision|sequence number|settle|session|thing|too long|found by"
+    ):
         check_batch(batch)

@@ -14,7 +14,7 @@ from store.mongo.item_documents import ItemDocument, document_from_item, item_fr
 
 NAMES = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="/"))
 KEYS = st.text(st.characters(exclude_categories=["Cs"]))
-ITEMS = st.builds(AccountItem, NAMES, NAMES, KEYS, st.binary())
+ITEMS = st.builds(AccountItem, NAMES, NAMES, KEYS, st.binary(), KEYS)
 
 
 def through_bson(document: Any) -> ItemDocument:

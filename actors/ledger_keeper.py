@@ -177,9 +177,9 @@ class Keeper(Actor[_Message, _Message]):
         if origin is None or not parcel.is_committed:
             return True
         streams = self._server.streams
-        live = streams.live(origin.session)
+        live = streams.live(origin.whole)
         if live is None:
-            stored = streams.stored(origin.session)
+            stored = streams.stored(origin.whole)
             return stored is None or stored.counter >= origin.number
         state = live.session.slot.state
         if not isinstance(state, SessionState) or state.stream is None:

@@ -23,7 +23,7 @@ from protocols.stanza import PayloadName
 if TYPE_CHECKING:
     from actors.gates import Guard, Notes
     from actors.offline_queue import Waiting
-    from actors.presence_effects import AccountEffect, DomainEffect, HookEffect
+    from actors.presence_effects import AccountEffect, DomainEffect, HookEffect, Send
     from actors.settings import LimitSettings
     from protocols.jid import JID
     from protocols.session_bits import SessionBits
@@ -343,6 +343,18 @@ class OnSubscription(NamedTuple):
 
 
 @final
+class OnServerMessage(NamedTuple):
+    """For a message to the domain, or to a service beside it, at whatever resource; `Context.host` is which.
+
+    Effects end the chain, None goes on, `StanzaError` refuses the message. One that nobody wants is refused,
+    and so is one for which a hook fails. It is run in its sender's task, and does not wait.
+    """
+
+    handle: Callable[[Context, Stanza], Sequence[Send] | None]
+    priority: int = 0
+
+
+@final
 class OnOutput(NamedTuple):
     """For the stream of a session that begins or goes on: how each stanza is changed that is written to it.
 
@@ -379,7 +391,7 @@ class Gate(NamedTuple):
     priority: int = 0
 
 
-Hook = OnUndelivered | OnLate | OnAvailable | OnOutput | OnStreamFeatures | Gate | Notice
+Hook = OnUndelivered | OnLate | OnAvailable | OnServerMessage | OnOutput | OnStreamFeatures | Gate | Notice
 
 
 @final

@@ -31,6 +31,7 @@ from actors.presence_effects import Answer, PresenceEffect, Refuse, Send
 from actors.presence_guards import may_reach
 from actors.presence_rules import shares_presence
 from actors.request_tables import find_handler, hosts_of, strangers_of
+from actors.server_messages import ServerMessages
 from protocols.conditions import StanzaCondition
 from protocols.errors import StanzaError
 from protocols.stanza import Stanza, build_error, build_iq_result
@@ -121,6 +122,7 @@ class ModuleHost:
         self.services = frozenset(self._hosts) - {server.domain.full}
         self._strangers = strangers_of(modules)
         self.hooks = HookRunner(self, modules)
+        self.messages = ServerMessages(server, self, modules)
         self._gates: dict[Callable[[User, Notes], Guard | None], Module] = {}
         for module, gate in in_order(modules, Gate):
             self._gates.setdefault(gate.guard, module)
@@ -149,9 +151,9 @@ class ModuleHost:
             "interfaces": {each: there[each] for each in module.uses if each in there},
         }
 
-    def context(self, module: Module) -> Context:
-        """What a hook may know that is not about an account."""
-        return Context(**self._common(module))
+    def context(self, module: Module, to: JID | None = None) -> Context:
+        """What a hook may know that is not about an account, but perhaps about the host of this address."""
+        return Context(**self._common(module, self._host_of(to)))
 
     def account_context(
         self, module: Module, state: PresenceState, user: User, host: Host | None = None

@@ -10,10 +10,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, final
 
 from protocols.stream_queue import Fate
+from store.log import part_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from protocols import stanza
     from protocols.stream_queue import Incoming
 
 
@@ -47,3 +49,28 @@ class Receipt:
         if self._holders == 0:
             self._incoming.settle(self.number, Fate.LOGGED if self.is_logged else Fate.DONE)
             self._settled()
+
+
+@final
+class PartReceipt:
+    """The receipt of one of many stanzas that are made of one, each for another recipient.
+
+    All of them are held before the client may be told, and none by itself proves that: they are logged under
+    names of their own, which the session's document vouches for.
+    """
+
+    __slots__ = ("_whole", "is_logged", "number", "sm_id")
+
+    def __init__(self, whole: stanza.Receipt, part: int) -> None:
+        self._whole = whole
+        self.sm_id = part_of(whole.sm_id, part)
+        self.number = whole.number
+        self.is_logged = False
+
+    def hold(self) -> None:
+        """One more has this part in hand."""
+        self._whole.hold()
+
+    def release(self) -> None:
+        """One has dealt with this part."""
+        self._whole.release()

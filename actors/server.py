@@ -334,11 +334,13 @@ class Server:
             self.keep_left(with_late(record, [stanza.data]))
 
     def hand_to_modules(self, stanza: Stanza) -> None:
-        """A stanza for the domain or a service: requests go to modules, messages are for nobody here."""
+        """A stanza for the domain or a service, or for somebody at a service, where nobody is."""
         assert stanza.to is not None
         is_request = stanza.kind is StanzaKind.IQ and stanza.type in {"get", "set"}
         if is_request and stanza.to.localpart is None:
             self.modules.start_domain_iq(stanza)
+        elif stanza.kind is StanzaKind.MESSAGE and stanza.to.localpart is None:
+            self.modules.messages.take(stanza)
         elif is_request or stanza.kind is StanzaKind.MESSAGE:
             routing.send_back(self, stanza, StanzaError(StanzaCondition.SERVICE_UNAVAILABLE))
 

@@ -28,6 +28,8 @@ PRE_APPROVAL: Final = "urn:xmpp:features:pre-approval"
 # Extensions.
 DATA_FORMS: Final = "jabber:x:data"  # XEP-0004
 AUTOUPDATE: Final = "jabber:iq:autoupdate"  # no standard: Jabber of 2000
+ADDRESS: Final = "http://jabber.org/protocol/address"  # XEP-0033
+ENVELOPE: Final = "jabber:x:envelope"  # no standard: Jabber of 2001
 EVENT: Final = "jabber:x:event"  # XEP-0022
 EXPIRE: Final = "jabber:x:expire"  # XEP-0023
 BROWSE: Final = "jabber:iq:browse"  # XEP-0011

@@ -22,11 +22,28 @@ class Direction(Enum):
     OUT = "out"
 
 
+_PART: Final = "#"
+
+
+def part_of(session: str, part: int) -> str:
+    """Return the name under which one of many parts of a session's stanza is logged."""
+    return f"{session}{_PART}{part}"
+
+
 class StanzaNumber(NamedTuple):
-    """A stanza's number on one stream-managed session, counted in one direction (XEP-0198 §4)."""
+    """A stanza's number on one stream-managed session, counted in one direction (XEP-0198 §4).
+
+    What is made for one of many recipients of a stanza has its number under a session of its own, whose name
+    is `part_of` the other's: that one of them is logged says nothing of the rest.
+    """
 
     session: str
     number: int
+
+    @property
+    def whole(self) -> str:
+        """The session that counts it."""
+        return self.session.partition(_PART)[0]
 
 
 class OutboundNumber(NamedTuple):

@@ -1,6 +1,6 @@
 """Who has a stanza in hand, and what its session learns when nobody has."""
 
-from actors.receipt import Receipt
+from actors.receipt import PartReceipt, Receipt
 from protocols.stream_queue import Incoming
 
 
@@ -37,3 +37,17 @@ def test_receipt_of_what_came_later_does_not_speak_for_what_came_before() -> Non
     first.is_logged = True
     first.release()
     assert (incoming.safe, told) == (2, [0, 2])
+
+
+def test_receipt_of_many_is_settled_when_all_of_them_are_and_none_of_them_proves_it() -> None:
+    incoming, receipt, told = received()
+    one, other = PartReceipt(receipt, 0), PartReceipt(receipt, 1)
+    assert [(each.sm_id, each.number) for each in (one, other)] == [("sm#0", 1), ("sm#1", 1)]
+    one.hold()
+    other.hold()
+    receipt.release()
+    one.is_logged = True
+    one.release()
+    assert told == []
+    other.release()
+    assert (incoming.done, incoming.safe, told) == (1, 0, [1])

@@ -69,6 +69,7 @@ class Line:
 
     Attributes:
         is_cut: Whether nothing that is said from now on arrives.
+        unread_since: From when on the client has read nothing; for good once the line is cut.
     """
 
     def __init__(
@@ -81,6 +82,7 @@ class Line:
         name: str,
     ) -> None:
         self.is_cut = False
+        self.unread_since: float | None = None
         self.wire = wire
         self._agenda = agenda
         self._random = random
@@ -159,10 +161,14 @@ class Line:
     def stall(self, seconds: float) -> None:
         """The client reads nothing for a while; the server notices that it cannot write."""
         self.wire.is_read = False
+        if self.unread_since is None and not self.is_cut:
+            self.unread_since = self._agenda.now
         self._agenda.after(seconds, self._flow)
 
     def _flow(self) -> None:
         self.wire.is_read = True
+        if not self.is_cut:
+            self.unread_since = None
         slot = self.wire.slot
         if slot is not None and slot.state is not None:
             slot.state.outlet.flush()  # type: ignore[attr-defined]  # a wire's slot has a connection's state

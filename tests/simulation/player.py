@@ -13,7 +13,7 @@ from protocols.namespaces import DISCO_INFO, PING, ROSTER
 from protocols.stanza import StanzaKind
 from tests.simulation.acts import WEIGHTS, Act
 from tests.simulation.ledger import Answer, End, Gap, Message, Request
-from tests.simulation.network import UNNOTICED_SECONDS_MAX
+from tests.simulation.network import LATENCY_SECONDS_MAX, UNNOTICED_SECONDS_MAX
 from tests.simulation.own_presence import OwnPresence, status_of
 from tests.simulation.stream import ClientStream, Phase, Said
 
@@ -105,9 +105,12 @@ class Player:
         self._come_later(AWAY_SECONDS_MAX if is_orderly else RECONNECT_SECONDS_MAX)
 
     def was_unmanaged(self) -> None:
-        """See `Role`: what the server writes until it learns of the end is lost."""
-        now = self._agenda.now
-        gap = Gap(now - UNNOTICED_SECONDS_MAX, now + UNNOTICED_SECONDS_MAX + 1)
+        """See `Role`: what the server writes until it learns of the end is lost, as what was not read."""
+        now, line = self._agenda.now, self.stream.line
+        since = now - UNNOTICED_SECONDS_MAX
+        if line is not None and line.unread_since is not None:
+            since = min(since, line.unread_since)
+        gap = Gap(since - LATENCY_SECONDS_MAX, now + UNNOTICED_SECONDS_MAX + 1)
         self._ledger.gaps[self.jid.bare].append(gap)
 
     def _note_going(self) -> None:

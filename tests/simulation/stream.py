@@ -270,10 +270,10 @@ class ClientStream:
     def _connection_ended(self, *, is_orderly: bool) -> None:
         if self.phase is Phase.OFFLINE:
             return
+        self._note_unmanaged()
         line, self.line = self.line, None
         if line is not None:
             line.hang_up()
-        self._note_unmanaged()
         self.phase = Phase.OFFLINE
         had_session = self.has_session
         if is_orderly or self.management is None:

@@ -259,6 +259,28 @@ def test_verdict_orders_nothing_by_what_was_lost_before_the_stream_was_managed(
     assert len(judge(ledger, QUIET)) == faults
 
 
+@pytest.mark.parametrize(
+    ("unsafe", "crash", "acked_at", "faults"),
+    [
+        ((1.0, 9.0), 5.0, 6.5, 0),  # refused while the database was away, and said again after the crash
+        ((1.0, 9.0), 5.0, 4.5, 1),
+        ((1.0, 9.0), 7.0, 7.5, 1),
+        ((0.0, 1.0), 5.0, 6.5, 1),
+    ],
+)
+def test_verdict_orders_nothing_by_what_was_refused_and_forgotten(
+    unsafe: tuple[float, float], crash: float, acked_at: float, faults: int
+) -> None:
+    ledger = Ledger()
+    ledger.unsafe.append(unsafe)
+    ledger.crashes.append(crash)
+    sent(ledger, 2, acked_at=acked_at)
+    sent(ledger, 3)
+    arrived(ledger, 3, 3.5)
+    arrived(ledger, 2, 6.0)
+    assert len(judge(ledger, QUIET)) == faults
+
+
 def test_verdict_lets_what_waits_for_presence_be_overtaken_by_what_does_not() -> None:
     ledger = Ledger()
     sent(ledger, 1, "juliet@localhost")

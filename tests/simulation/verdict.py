@@ -196,10 +196,13 @@ def _was_said_again(ledger: Ledger, message: Message, before: Copy, after: Copy)
     )
 
 
-def _was_unsafe(ledger: Ledger, since: float) -> bool:
-    """Whether it may have been delivered, or refused, while the database was away, and a crash came then."""
-    crash = max(ledger.crashes, default=0.0)
-    return any(begin < crash and max(begin, since) < min(end, crash) for begin, end in ledger.unsafe)
+def _was_unsafe(ledger: Ledger, since: float, crash: float | None = None) -> bool:
+    """Whether it may have been delivered, or refused, while the database was away, and a crash came then.
+
+    That one, or else the last there was.
+    """
+    last = max(ledger.crashes, default=0.0) if crash is None else crash
+    return any(begin < last and max(begin, since) < min(end, last) for begin, end in ledger.unsafe)
 
 
 def _is_rerouted(ledger: Ledger, message: Message, until: float) -> bool:
@@ -250,13 +253,14 @@ def _order(ledger: Ledger) -> Iterator[str]:
 
 
 def _was_in_vain(ledger: Ledger, message: Message, copy: Copy) -> bool:
-    """Whether it may have been lost on a stream not managed yet, and a crash forgot that it had been written.
+    """Whether it may have been lost on a stream not managed yet, or refused, and a crash forgot that.
 
     Then its sender was not told, and rightly says it again, behind what was said later and has arrived.
     """
     acked_at = float("inf") if message.acked_at is None else message.acked_at
     return any(
-        message.at <= crash <= min(copy.at, acked_at) and _is_in_gap(ledger, message, crash)
+        message.at <= crash <= min(copy.at, acked_at)
+        and (_is_in_gap(ledger, message, crash) or _was_unsafe(ledger, message.at, crash))
         for crash in ledger.crashes
     )
 

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Final, NamedTuple, TypedDict, final
 import trio
 
 from actors import routing
-from actors.account_items import AccountItems
+from actors.account_items import AccountItems, FoundItems
 from actors.accounts import Accounts
+from actors.form_keys import FormKeys
 from actors.gates import UNKNOWN, Guards, NamedGuard, shut
 from actors.hook_runner import HookRunner, in_order
 from actors.module import (
@@ -115,7 +116,11 @@ class ModuleHost:
             for module in modules
             if module.options is not None
         }
-        self._shared: dict[type, object] = {Accounts: server.accounts}
+        self._shared: dict[type, object] = {
+            Accounts: server.accounts,
+            FoundItems: FoundItems(server.store),
+            FormKeys: server.form_keys,
+        }
         _check(modules, {*self._shared, OfflineQueue, AccountItems})
         self._hosts = hosts_of(server.domain, modules)
         self._domain = self._hosts[server.domain.full]

@@ -89,8 +89,8 @@ class PresenceCommit:
                 return [CreateUser(user)]
             case KeepMessage(stanza) if isinstance(cause, Routed):
                 return [InsertRecord(await self._record(stanza, cause))]
-            case KeepItem(kind, key, data):
-                return [SaveItem(AccountItem(self._state.jid.bare, kind, key, data))]
+            case KeepItem():
+                return [SaveItem(AccountItem(self._state.jid.bare, *effect))]
             case ForgetItem(kind, key):
                 return [DropItem(self._state.jid.bare, kind, key)]
             case RemoveAccount():

@@ -48,6 +48,7 @@ class KeepItem(NamedTuple):
     kind: str
     key: str
     data: bytes
+    found_by: str = ""
 
 
 @final

@@ -15,6 +15,7 @@ from actors import routing
 from actors.accounts import Accounts
 from actors.directory import Directory
 from actors.fates import FateLog
+from actors.form_keys import FormKeys
 from actors.guests import Guests
 from actors.ledger import Books, Ledger
 from actors.module_host import ModuleHost
@@ -134,6 +135,7 @@ class Server:
         self.connections = self._children("connections", limits.connections_max)
         self.jobs = self._children("jobs", JOBS_MAX)
         self.accounts = Accounts(self)
+        self.form_keys = FormKeys(secret, world.now_ms)
         self.modules = ModuleHost(self, modules, options)
         self.directory = Directory(
             self.streams.accounts, self.streams.left, self.modules.services, self.modules.unknown_guards

@@ -126,6 +126,14 @@ class StoreAccess:
         """
         return await _answer(self.read(lambda store: store.items(owner, kind)))
 
+    async def find_items(self, kind: str, first: str, last: str, count_max: int) -> Sequence[AccountItem]:
+        """What all accounts keep of a kind to be found by a text between these; see `Store.found_items`.
+
+        Raises:
+            StoreUnavailable: the database is away.
+        """
+        return await _answer(self.read(lambda store: store.found_items(kind, first, last, count_max)))
+
     def submit(self, writes: tuple[Write, ...]) -> Reply[list[Outcome]]:
         """Write, as durably as the server is set to; the reply has an outcome for each.
 

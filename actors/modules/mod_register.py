@@ -6,16 +6,19 @@ The form is offered in both ways, as plain fields and as a data form (§4, XEP-0
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from actors.accounts import Accounts, TooManyRegistrationsError
+from actors.form_keys import FormKeys
 from actors.module import GET_SET, AccountContext, AccountIq, Asker, Module, StrangerContext, StrangerIq, Xep
 from actors.presence_effects import Answer, RemoveAccount, SaveUser
+from actors.settings import setting
 from protocols.conditions import StanzaCondition
+from protocols.data_forms import Field, form, submitted
 from protocols.errors import JIDMalformed, StanzaError
 from protocols.jid import JID, jid_from_parts
-from protocols.namespaces import DATA_FORMS, REGISTER
+from protocols.namespaces import REGISTER
 from protocols.sasl.kept_password import kinds_of
 from protocols.sasl.keys import PasswordUnusable
 from protocols.stanza import PayloadName
@@ -24,26 +27,27 @@ from protocols.xml_text import escape_text
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from actors.module import Request
+    from actors.module import Context, Request
     from actors.presence_effects import AccountEffect
     from protocols.xml_element import Element
 
 _QUERY: Final = PayloadName(REGISTER, "query")
 _FIELDS: Final = ("username", "password")
+_KEY_NAME: Final = "key"
 _INSTRUCTIONS: Final = "Choose a user name and a password for use with this service."
-_FORM: Final = (
-    f"<query xmlns='{REGISTER}'><instructions>{_INSTRUCTIONS}</instructions><username/><password/>"
-    f"<x xmlns='{DATA_FORMS}' type='form'><title>New account</title>"
-    f"<instructions>{_INSTRUCTIONS}</instructions>"
-    f"<field type='hidden' var='FORM_TYPE'><value>{REGISTER}</value></field>"
-    "<field type='text-single' label='User name' var='username'><required/></field>"
-    "<field type='text-private' label='Password' var='password'><required/></field></x></query>"
-).encode()
-
-_X: Final = f"{{{DATA_FORMS}}}x"
-_FIELD: Final = f"{{{DATA_FORMS}}}field"
-_VALUE: Final = f"{{{DATA_FORMS}}}value"
 _REMOVE: Final = f"{{{REGISTER}}}remove"
+_KEY: Final = f"{{{REGISTER}}}key"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RegisterOptions:
+    """How registrations are asked for."""
+
+    ask_key: bool = setting(
+        False,
+        "Whether a form must be asked for before it is sent, and sent with the `<key/>` that came with it; "
+        "clients of today send none.",
+    )
 
 
 # -- strangers
@@ -52,8 +56,9 @@ _REMOVE: Final = f"{{{REGISTER}}}remove"
 async def register_stranger(context: StrangerContext, request: Request) -> Sequence[Answer]:
     """A connection that has not logged in asks for the form, or sends it filled in (§3.1)."""
     if not request.is_set:
-        return (Answer(_FORM),)
+        return (Answer(_form(_new_key(context, context.address))),)
     fields = _filled_in(request.payload)
+    _check_key(context, context.address, fields)
     jid = _new_address(context, fields["username"])
     try:
         is_new = await context.use(Accounts).register(jid, fields["password"], context.address)
@@ -83,13 +88,15 @@ async def manage_account(context: AccountContext, request: Request) -> Sequence[
     if context.is_guest:
         raise StanzaError(StanzaCondition.NOT_ALLOWED, "guests have no account to manage")
     if not request.is_set:
-        return (Answer(_registered(context.jid)),)
+        return (Answer(_registered(context.jid, _new_key(context, context.jid.bare))),)
     query = request.payload
     if query.find(_REMOVE) is not None:
-        if len(query) != 1:
+        if any(child.tag not in {_REMOVE, _KEY} for child in query):
             raise StanzaError(StanzaCondition.BAD_REQUEST, "a removal holds nothing else")
+        _check_key(context, context.jid.bare, {_KEY_NAME: query.findtext(_KEY) or ""})
         return (Answer(), RemoveAccount())
     fields = _filled_in(query)
+    _check_key(context, context.jid.bare, fields)
     if not _is_name_of(context.jid, fields["username"]):
         raise StanzaError(StanzaCondition.FORBIDDEN, "that account is not yours")
     try:
@@ -99,11 +106,11 @@ async def manage_account(context: AccountContext, request: Request) -> Sequence[
     return (SaveUser(replace(context.user, credentials=keys)), Answer())
 
 
-def _registered(jid: JID) -> bytes:
+def _registered(jid: JID, key: str) -> bytes:
     username = escape_text(jid.localpart or "")
     return (
         f"<query xmlns='{REGISTER}'><registered/><instructions>{_INSTRUCTIONS}</instructions>"
-        f"<username>{username}</username><password/></query>"
+        f"{_key_element(key)}<username>{username}</username><password/></query>"
     ).encode()
 
 
@@ -119,24 +126,52 @@ def _is_name_of(jid: JID, name: str) -> bool:
 # -- forms
 
 
+def _form(key: str) -> bytes:
+    fields = [
+        *([Field(_KEY_NAME, "", "hidden", key)] if key else []),
+        Field("username", "User name", is_required=True),
+        Field("password", "Password", "text-private", is_required=True),
+    ]
+    return (
+        f"<query xmlns='{REGISTER}'><instructions>{_INSTRUCTIONS}</instructions>{_key_element(key)}"
+        f"<username/><password/>{form(REGISTER, 'New account', _INSTRUCTIONS, fields)}</query>"
+    ).encode()
+
+
+def _key_element(key: str) -> str:
+    return f"<key>{key}</key>" if key else ""
+
+
+def _new_key(context: Context, asker: str) -> str:
+    """What must come back with the form that is sent now; empty if nothing must."""
+    return context.use(FormKeys).new_key(REGISTER, asker) if context.options(RegisterOptions).ask_key else ""
+
+
+def _check_key(context: Context, asker: str, fields: Mapping[str, str]) -> None:
+    """Whether what must come back has come back.
+
+    Raises:
+        StanzaError: it has not.
+    """
+    if not context.options(RegisterOptions).ask_key:
+        return
+    if not context.use(FormKeys).is_good(fields.get(_KEY_NAME, ""), REGISTER, asker):
+        raise StanzaError(StanzaCondition.NOT_ACCEPTABLE, "ask for the form, and send it with its key")
+
+
 def _filled_in(query: Element) -> Mapping[str, str]:
     """The fields, from the data form if there is one.
 
     Raises:
         StanzaError: one is missing or empty (§3.1: not-acceptable), or the form is not one to be submitted.
     """
-    form = query.find(_X)
-    if form is None:
-        fields = {name: query.findtext(f"{{{REGISTER}}}{name}") for name in _FIELDS}
-    elif form.get("type") == "submit":
-        fields = {field.get("var") or "": field.findtext(_VALUE) for field in form.findall(_FIELD)}
-    else:
-        raise StanzaError(StanzaCondition.BAD_REQUEST, "a form is sent back with the type submit")
-    found = {name: fields.get(name) or "" for name in _FIELDS}
-    for name, value in found.items():
-        if not value:
+    fields = submitted(query)
+    if fields is None:
+        fields = {name: query.findtext(f"{{{REGISTER}}}{name}") or "" for name in (*_FIELDS, _KEY_NAME)}
+    for name in _FIELDS:
+        if not fields.get(name):
             raise StanzaError(StanzaCondition.NOT_ACCEPTABLE, f"the {name} is missing")
-    return found
+    return fields
 
 
 MODULE: Final = Module(
@@ -149,5 +184,6 @@ MODULE: Final = Module(
         StrangerIq(_QUERY, GET_SET, register_stranger),
         AccountIq(_QUERY, GET_SET, Asker.OWNER, manage_account, to_domain=True),
     ),
-    uses=(Accounts,),
+    options=RegisterOptions,
+    uses=(Accounts, FormKeys),
 )

@@ -2,7 +2,7 @@
 
 import pytest
 
-from actors.account_items import AccountItems
+from actors.account_items import AccountItems, FoundItems
 from store.account_items import AccountItem
 from store.errors import StoreUnavailable
 from store.memory.faults import Fault
@@ -24,3 +24,14 @@ async def test_read_from_a_database_that_is_away() -> None:
         house.faults = lambda _operation: Fault.AWAY
         with pytest.raises(StoreUnavailable):
             await AccountItems(house.server.store, "romeo@localhost").read("card")
+
+
+async def test_find_gives_what_all_accounts_keep_between_two_texts() -> None:
+    async with House().open() as house:
+        kept = [AccountItem(f"{text}@localhost", "card", "", b"data", text) for text in ("a", "b", "c")]
+        house.store.commit([SaveItem(item) for item in kept])
+        items = FoundItems(house.server.store)
+        assert await items.find("card", "b", "c", 10) == kept[1:]
+        house.faults = lambda _operation: Fault.AWAY
+        with pytest.raises(StoreUnavailable):
+            await items.find("card", "b", "c", 10)

@@ -1,9 +1,11 @@
 """XEP-0077: strangers make accounts, owners change and remove them."""
 
 from dataclasses import replace
+from xml.etree import ElementTree
 
 import pytest
 
+from actors.modules.mod_register import RegisterOptions
 from actors.settings import RegistrationSettings, Settings
 from protocols.jid import parse_jid
 from protocols.sasl.kept_password import KEPT_PASSWORD
@@ -216,3 +218,46 @@ async def test_new_password_is_kept_as_the_old_one_was(*, keeps_password: bool) 
         assert 'type="result"' in await client.ask(set_(login("tybalt", "r4pier")))
         keys = find_keys(house.account("tybalt@localhost").credentials, (KEPT_PASSWORD,))
         assert (keys is not None and keys.stored_key == b"r4pier") == keeps_password
+
+
+# -- the key that must come back (row S-036)
+
+
+async def key_for(client: Client) -> str:
+    """The key that comes with the form; both ways of it have the same."""
+    answer = ElementTree.fromstring(await client.ask(get()))
+    key = answer.findtext(".//{jabber:iq:register}key")
+    hidden = [each for each in answer.iter("{jabber:x:data}field") if each.get("var") == "key"]
+    assert key
+    assert [each.findtext("{jabber:x:data}value") for each in hidden] == [key] * len(hidden)
+    return key
+
+
+@pytest.mark.parametrize("as_form", [False, True])
+async def test_register_wants_its_key_back_from_strangers(as_form: bool) -> None:
+    def fields(key: str) -> str:
+        if as_form:
+            hidden = f"<field var='key'><value>{key}</value></field></x>"
+            return form("tybalt", "r4pier").replace("</x>", hidden)
+        return login("tybalt", "r4pier") + f"<key>{key}</key>"
+
+    options = {"register": RegisterOptions(ask_key=True)}
+    async with House(settings=OPEN, options=options).open() as house:
+        tybalt = await stranger(house)
+        for request in (login("tybalt", "r4pier"), form("tybalt", "r4pier"), fields("made up")):
+            assert "<not-acceptable " in await tybalt.ask(set_(request))
+        elsewhere = await stranger(house, "192.0.2.9")
+        assert "<not-acceptable " in await tybalt.ask(set_(fields(await key_for(elsewhere))))
+        assert 'type="result"' in await tybalt.ask(set_(fields(await key_for(tybalt))))
+
+
+async def test_register_wants_its_key_back_from_owners() -> None:
+    async with House(options={"register": RegisterOptions(ask_key=True)}).open() as house:
+        romeo = await house.log_in(ME)
+        key = f"<key>{await key_for(romeo)}</key>"
+        assert "<not-acceptable " in await romeo.ask(set_(login("romeo", "a new one")))
+        assert 'type="result"' in await romeo.ask(set_(login("romeo", "a new one") + key))
+        assert "<not-acceptable " in await romeo.ask(set_("<remove/>"))
+        assert "<bad-request " in await romeo.ask(set_(f"<remove/><x xmlns='urn:x'/>{key}"))
+        assert 'type="result"' in await romeo.ask(set_(f"<remove/>{key}"))
+        assert house.store.user("romeo@localhost") is None

@@ -8,8 +8,9 @@ from __future__ import annotations
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Final, final
 
-from actors.presence_messages import CreateAccount, DeleteAccount, DescribeUser, SetCredentials
-from protocols.sasl.kept_password import KEPT_PASSWORD, derive_all
+from actors.presence_messages import CreateAccount, DeleteAccount, DescribeUser, ReplaceKeys, SetCredentials
+from protocols.sasl.kept_password import KEPT_PASSWORD
+from protocols.sasl.kinds import KINDS, derive_all
 from store.errors import StoreUnavailable
 from supervision.reply import Reply
 
@@ -38,18 +39,18 @@ class Accounts:
     def __init__(self, server: Server) -> None:
         self._server = server
 
-    async def create(self, jid: JID, password: str, *, keeps_password: bool = False) -> bool:
+    async def create(self, jid: JID, password: str, kinds: Collection[str] = ()) -> bool:
         """Make an account; false if there is one by that name.
 
         Args:
             jid: Its address.
             password: Its password.
-            keeps_password: Whether that is kept as it is as well, from here on (`kept_password`).
+            kinds: What else is kept of that, from here on (`protocols.sasl.kinds`).
 
         Raises:
             PasswordUnusable: the text cannot be a password.
         """
-        keys = await self.derive(password, (KEPT_PASSWORD,) if keeps_password else ())
+        keys = await self.derive(jid, password, kinds)
         at_ms = self._server.world.now_ms()
         return await self._presence(jid).call(
             lambda reply: CreateAccount(keys, at_ms, reply), deadline_seconds=CALL_SECONDS_MAX
@@ -69,9 +70,8 @@ class Accounts:
             if throttle.is_blocked(address):
                 raise TooManyRegistrationsError(address)
             throttle.count(address)
-        return await self.create(
-            jid, password, keeps_password=self._server.settings.registration.keep_password
-        )
+        is_kept = self._server.settings.registration.keep_password
+        return await self.create(jid, password, (KEPT_PASSWORD,) if is_kept else ())
 
     def make_guest(self, jid: JID) -> Reply[bool]:
         """Make an account that goes with its last session; false if somebody has that name.
@@ -90,10 +90,20 @@ class Accounts:
         Raises:
             PasswordUnusable: the text cannot be a password.
         """
-        keys = await self.derive(password, (KEPT_PASSWORD,))
+        keys = await self.derive(jid, password, KINDS.values())
         return await self._presence(jid).call(
             lambda reply: SetCredentials(keys, reply), deadline_seconds=CALL_SECONDS_MAX
         )
+
+    def replace_keys(self, jid: JID, before: ScramKeys, after: ScramKeys) -> Reply[bool]:
+        """Put keys in the place of those that have served once; false if somebody else has done so already.
+
+        The reply comes when that is safe, and fails with `StoreUnavailable` where it cannot be done just now.
+        """
+        reply: Reply[bool] = Reply()
+        if not self._server.tell_user(jid, ReplaceKeys(before, after, reply)):
+            reply.fail(StoreUnavailable("there is no room for more accounts at work"))
+        return reply
 
     async def delete(self, jid: JID) -> bool:
         """Delete an account and everything of it; false if there is no such account."""
@@ -103,7 +113,7 @@ class Accounts:
         """The account's document."""
         return await self._presence(jid).call(DescribeUser, deadline_seconds=CALL_SECONDS_MAX)
 
-    async def derive(self, password: str, kinds: Collection[str] = ()) -> tuple[ScramKeys, ...]:
+    async def derive(self, jid: JID, password: str, kinds: Collection[str] = ()) -> tuple[ScramKeys, ...]:
         """What is kept of a password; see `derive_all`.
 
         Raises:
@@ -111,7 +121,8 @@ class Accounts:
         """
         world = self._server.world
         salt = world.new_salt()
-        return await world.hashing.submit(lambda: derive_all(password, salt, kinds)).wait(CALL_SECONDS_MAX)
+        derived = world.hashing.submit(lambda: derive_all(jid, password, salt, kinds))
+        return await derived.wait(CALL_SECONDS_MAX)
 
     def _presence(self, jid: JID) -> Ref[PresenceMessage]:
         return self._server.presence_of(jid)

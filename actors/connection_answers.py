@@ -50,6 +50,14 @@ def password_answer(reply: Reply[bool]) -> Answer:
     return PasswordVerified() if reply.result() else PasswordRefused()
 
 
+def replacement_answer(reply: Reply[bool]) -> Answer:
+    """Whether keys that serve once have served now."""
+    try:
+        return PasswordVerified() if reply.result() else PasswordRefused()
+    except (StoreError, CallError):
+        return CredentialsUnavailable()
+
+
 def registration_answer(reply: Reply[Stanza]) -> Answer:
     """What the client is told about its request to register."""
     return RegistrationAnswered(reply.result())

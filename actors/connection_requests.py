@@ -9,6 +9,7 @@ from actors.connection_answers import (
     guest_answer,
     password_answer,
     registration_answer,
+    replacement_answer,
     resumption_answer,
 )
 from actors.connection_messages import Filled
@@ -23,6 +24,7 @@ from protocols.negotiation_values import (
     FetchCredentials,
     LoginFailed,
     MakeGuest,
+    ReplaceKeys,
     RequestRegistration,
     ResumeSession,
     VerifyPassword,
@@ -47,6 +49,7 @@ R = TypeVar("R")
 Request = (
     FetchCredentials
     | VerifyPassword
+    | ReplaceKeys
     | LoginFailed
     | RequestRegistration
     | MakeGuest
@@ -82,6 +85,8 @@ class Requests:
             case VerifyPassword(password, keys):
                 reply = server.world.hashing.submit(lambda: verify_plain(password, keys))
                 self._when(reply, password_answer)
+            case ReplaceKeys(account, before, after):
+                self._when(server.accounts.replace_keys(account, before, after), replacement_answer)
             case LoginFailed():
                 server.login_failed(state.peer, request)
             case RequestRegistration(stanza):

@@ -52,6 +52,7 @@ from actors.presence_messages import (
     Planned,
     PresenceMessage,
     QueueGrew,
+    ReplaceKeys,
     ReserveNumbers,
     ResumeStored,
     Routed,
@@ -65,7 +66,7 @@ from actors.presence_state import OwnResource, PresenceState
 from protocols.conditions import StanzaCondition
 from protocols.errors import StanzaError
 from protocols.jid import JID
-from protocols.sasl.kept_password import renewed
+from protocols.sasl.kinds import renewed
 from protocols.stanza import Stanza, StanzaKind
 from store.errors import StoreUnavailable
 from store.users import User
@@ -102,7 +103,7 @@ class Presence(Actor[PresenceMessage, PresenceEffect]):
     awaits: ClassVar[frozenset[type]] = frozenset(
         {
             *(SessionBound, SessionEnded, OwnPresence, OwnSubscription, PassOn, Routed, LoggedOut),
-            *(CreateAccount, SetCredentials, DeleteAccount, DescribeUser),
+            *(CreateAccount, SetCredentials, ReplaceKeys, DeleteAccount, DescribeUser),
             *(ReserveNumbers, QueueGrew, Again, Announce, LoadSessions, ResumeStored, SessionResumed),
         }
     )
@@ -195,6 +196,10 @@ class Presence(Actor[PresenceMessage, PresenceEffect]):
             case SetCredentials(keys, reply):
                 save = [] if user is None else [_with_password(user, keys)]
                 return [*save, SetReply(reply, user is not None)]
+            case ReplaceKeys(before, after, reply):
+                has_them = user is not None and before in user.credentials
+                save = [_with_keys(user, before, after)] if user is not None and has_them else []
+                return [*save, SetReply(reply, has_them)]
             case DeleteAccount(reply):
                 return [*([] if user is None else [RemoveAccount()]), SetReply(reply, user is not None)]
             case DescribeUser(reply):
@@ -417,6 +422,11 @@ class Presence(Actor[PresenceMessage, PresenceEffect]):
 
 def _with_password(user: User, keys: tuple[ScramKeys, ...]) -> SaveUser:
     return SaveUser(replace(user, credentials=renewed(user.credentials, keys)))
+
+
+def _with_keys(user: User, before: ScramKeys, after: ScramKeys) -> SaveUser:
+    keys = tuple(after if each == before else each for each in user.credentials)
+    return SaveUser(replace(user, credentials=keys))
 
 
 def _is_end_of_account(effects: Sequence[PresenceEffect]) -> bool:

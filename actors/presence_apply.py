@@ -51,6 +51,7 @@ from actors.presence_messages import (
     PassOn,
     PresenceMessage,
     QueueGrew,
+    ReplaceKeys,
     ResumeStored,
     Routed,
     SetCredentials,
@@ -299,6 +300,7 @@ class PresenceApply:
             case (
                 CreateAccount(reply=reply)
                 | SetCredentials(reply=reply)
+                | ReplaceKeys(reply=reply)
                 | DeleteAccount(reply=reply)
                 | DescribeUser(reply=reply)
             ):

@@ -111,6 +111,18 @@ class SetCredentials(NamedTuple):
 
 
 @final
+class ReplaceKeys(NamedTuple):
+    """Keys that serve once have served, and others take their place.
+
+    The answer is whether the account still had them.
+    """
+
+    before: ScramKeys
+    after: ScramKeys
+    reply: Reply[bool]
+
+
+@final
 class DeleteAccount(NamedTuple):
     """The account and all its data go; the answer is whether there was one."""
 
@@ -192,6 +204,7 @@ PresenceMessage = (
     | Planned
     | CreateAccount
     | SetCredentials
+    | ReplaceKeys
     | DeleteAccount
     | DescribeUser
     | ReserveNumbers

@@ -182,6 +182,8 @@ class Server:
             bits |= SessionBits.REGISTRATION_OPEN
         if self.settings.auth.jabber_iq_auth:
             bits |= SessionBits.OLD_LOGIN_ALLOWED
+        if self.settings.auth.zero_knowledge:
+            bits |= SessionBits.ZERO_KNOWLEDGE
         if self.settings.auth.anonymous:
             bits |= SessionBits.GUESTS_ALLOWED
         if not self.settings.auth.require_tls or SessionBits.SECURE in bits:

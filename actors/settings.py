@@ -190,6 +190,11 @@ class AuthSettings:
         "user add --keep-password`.",
     )
 
+    zero_knowledge: bool = setting(
+        False,
+        "Whether `jabber_iq_auth` has the zero-knowledge form of Jabber 1.4 as well, by chains of SHA-1: for "
+        "accounts made by `trouper user add --keep-zero-knowledge`.",
+    )
     anonymous: bool = setting(
         False,
         "Whether clients may log in as nobody in particular (SASL ANONYMOUS, XEP-0175; with `jabber_iq_auth` "

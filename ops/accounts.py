@@ -11,8 +11,8 @@ from typing import Final, NamedTuple
 from ops.control_protocol import USERS_PER_ANSWER_MAX, Command, Refusal, Request
 from protocols.errors import JIDMalformed
 from protocols.jid import parse_jid
-from protocols.sasl.kept_password import KEPT_PASSWORD, derive_all, kinds_of
 from protocols.sasl.keys import PasswordUnusable, ScramKeys
+from protocols.sasl.kinds import KINDS, derive_all, kinds_of
 from store.errors import StoreUnavailable
 from store.store import Store
 from store.users import User
@@ -64,14 +64,14 @@ class Accounts(NamedTuple):
         if isinstance(outcome, Refused):
             raise Refusal(str(outcome.reason))
 
-    def keys(self, password: str, kinds: Collection[str] = ()) -> tuple[ScramKeys, ...]:
+    def keys(self, jid: str, password: str, kinds: Collection[str] = ()) -> tuple[ScramKeys, ...]:
         """Returns what is stored of a password; see `derive_all`.
 
         Raises:
             Refusal: It cannot be a password.
         """
         try:
-            return derive_all(password, self.new_salt(), kinds)
+            return derive_all(parse_jid(jid), password, self.new_salt(), kinds)
         except PasswordUnusable as error:
             raise Refusal(str(error)) from error
 
@@ -106,10 +106,21 @@ def account_name(text: str, domain: str) -> str:
     return jid.bare
 
 
+def kept_kinds(request: Request) -> list[str]:
+    """Returns what else is to be kept of a password, as `protocols.sasl.kinds` calls it.
+
+    Raises:
+        Refusal: There is no such kind.
+    """
+    words = request.arguments.get("keep") or []
+    if not isinstance(words, list) or not all(word in KINDS for word in words):
+        raise Refusal(f"what can be kept is {', '.join(KINDS)}")
+    return [KINDS[word] for word in words]
+
+
 def _add(accounts: Accounts, request: Request) -> object:
     jid = account_name(request.text("jid"), accounts.domain)
-    kinds = (KEPT_PASSWORD,) if request.arguments.get("keep_password") is True else ()
-    keys = accounts.keys(request.text("password"), kinds)
+    keys = accounts.keys(jid, request.text("password"), kept_kinds(request))
     if accounts.store.credentials(jid) is not None:
         raise Refusal(
             f"there is an account {jid} already; its password is changed by: trouper user passwd {jid}"
@@ -128,7 +139,7 @@ def _delete(accounts: Accounts, request: Request) -> object:
 def _set_password(accounts: Accounts, request: Request) -> object:
     jid = account_name(request.text("jid"), accounts.domain)
     user = accounts.existing(jid)
-    keys = accounts.keys(request.text("password"), kinds_of(user.credentials))
+    keys = accounts.keys(jid, request.text("password"), kinds_of(user.credentials))
     accounts.save(ReplaceUser(replace(user, rev=user.rev + 1, credentials=keys), user.rev))
     return {"jid": jid}
 

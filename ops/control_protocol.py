@@ -30,7 +30,8 @@ MESSAGES_MAX: Final = 5_000
 class Command(Enum):
     """What can be asked, with the arguments and the result of each.
 
-    - `user.add` (jid, password, keep_password: true or nothing), `user.passwd` (jid, password),
+    - `user.add` (jid, password, keep: what else of it, a list of the words of
+      `protocols.sasl.kinds`, or nothing), `user.passwd` (jid, password),
       `user.delete` (jid): {"jid"}
     - `user.list` (after: a name or null): {"users": [names], "next": the last of them, or null at the end}
     - `status`: an object of numbers and texts

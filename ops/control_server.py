@@ -14,7 +14,7 @@ import trio
 
 from actors.blocking import PoolFullError
 from actors.server import Server
-from ops.accounts import account_name
+from ops.accounts import account_name, kept_kinds
 from ops.control import control_address
 from ops.control_protocol import (
     MESSAGES_DEFAULT,
@@ -95,9 +95,7 @@ class Control:
 
 async def _add(control: Control, request: Request) -> object:
     jid = control.account(request)
-    if not await control.server.accounts.create(
-        jid, request.text("password"), keeps_password=request.arguments.get("keep_password") is True
-    ):
+    if not await control.server.accounts.create(jid, request.text("password"), kept_kinds(request)):
         raise Refusal(
             f"there is an account {jid} already; its password is changed by: trouper user passwd {jid}"
         )

@@ -52,7 +52,7 @@ def how_to_log_in(settings: Settings, logins: tuple[Login, ...]) -> str:
 
 
 def _prepare(accounts: Accounts, login: Login, contact: str) -> None:
-    keys = accounts.keys(login.password)
+    keys = accounts.keys(login.jid, login.password)
     user = accounts.store.user(login.jid)
     if user is None:
         fresh = User(bare_jid=login.jid, rev=1, created_ms=accounts.now_ms(), credentials=keys)

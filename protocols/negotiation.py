@@ -253,6 +253,7 @@ RULES: Final[Mapping[State, Mapping[Kind, Rule]]] = {
         **_ENDED,
         _K.PASSWORD_VERIFIED: _rule(accept_old_password, _S.WAIT_FOR_AUTH_RESOURCE),
         _K.PASSWORD_REFUSED: _rule(refuse_old_password, *_BEFORE_LOGIN, _S.CLOSED),
+        _K.CREDENTIALS_UNAVAILABLE: _rule(report_store_away_to_old, *_BEFORE_LOGIN),
     },
     _S.WAIT_FOR_AUTH_RESOURCE: {
         **_ENDED,

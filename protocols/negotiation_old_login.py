@@ -32,21 +32,24 @@ from protocols.negotiation_values import (
     PasswordRefused,
     PasswordVerified,
     Progress,
+    ReplaceKeys,
     Send,
     Setup,
     State,
     Step,
     VerifyPassword,
 )
-from protocols.sasl.kept_password import KEPT_PASSWORD, is_digest_of, kinds_of, seems_kept
-from protocols.sasl.keys import SCRAM_MECHANISMS, decoy_keys, find_keys
+from protocols.sasl.kept_password import KEPT_PASSWORD, is_digest_of, seems_kept
+from protocols.sasl.keys import SCRAM_MECHANISMS, ScramKeys, decoy_keys, find_keys
+from protocols.sasl.kinds import kinds_of
+from protocols.sasl.zero_knowledge import ZERO_KNOWLEDGE, Link, next_link, seeming_link, shorten
 from protocols.session_bits import SessionBits
 from protocols.stanza import Stanza, build_iq_result
 from protocols.stream_events import StanzaReceived
 from protocols.stream_features import is_offered
 from protocols.xml_text import escape_text
 
-_FIELDS: Final = ("username", "password", "digest", "resource")
+_FIELDS: Final = ("username", "password", "digest", "hash", "resource")
 
 
 class _Fields(NamedTuple):
@@ -55,7 +58,20 @@ class _Fields(NamedTuple):
     username: str
     password: str
     digest: str
+    hash: str
     resource: str
+
+    @property
+    def has_secret(self) -> bool:
+        """Whether there is anything to be checked."""
+        return bool(self.password or self.digest or self.hash)
+
+
+class _Offer(NamedTuple):
+    """What an account can do with besides its password."""
+
+    has_digest: bool
+    link: Link | None = None  # where it keeps a chain, and that may be used
 
 
 def request_old_login(setup: Setup, progress: Progress, event: StanzaReceived) -> Step:
@@ -77,7 +93,7 @@ def request_old_login(setup: Setup, progress: Progress, event: StanzaReceived) -
     if attempt.account is None:
         if request.type == "set":
             return _refuse(setup, asked)
-        return _answer_form(setup, asked, has_digest=True)
+        return _answer_form(setup, asked, _Offer(has_digest=True))
     return Step(asked._replace(state=State.WAIT_FOR_AUTH_KEYS), (FetchCredentials(attempt.account),))
 
 
@@ -85,7 +101,9 @@ def take_old_credentials(setup: Setup, progress: Progress, event: CredentialsFou
     """Say which fields the account can do with, or check those that it has filled in."""
     attempt = _current(progress)
     if attempt.request.type == "get":
-        return _answer_form(setup, progress, has_digest=KEPT_PASSWORD in kinds_of(event.keys))
+        chain = _chain(progress, event)
+        offer = _Offer(KEPT_PASSWORD in kinds_of(event.keys), None if chain is None else next_link(chain))
+        return _answer_form(setup, progress, offer)
     fields = _fields(attempt.request)
     if fields.password:
         keys = find_keys(event.keys, SCRAM_MECHANISMS)
@@ -93,9 +111,25 @@ def take_old_credentials(setup: Setup, progress: Progress, event: CredentialsFou
             return take_no_old_credentials(setup, progress, CredentialsMissing())
         checking = progress._replace(state=State.WAIT_FOR_AUTH_CHECK)
         return Step(checking, (VerifyPassword(fields.password, keys),))
-    if is_digest_of(fields.digest, progress.stream_id, event.keys):
-        return _claim_resource(progress)
-    return _refuse(setup, progress)
+    if fields.digest:
+        is_right = is_digest_of(fields.digest, progress.stream_id, event.keys)
+        return _claim_resource(progress) if is_right else _refuse(setup, progress)
+    return _take_hash(setup, progress, event, fields.hash)
+
+
+def _take_hash(setup: Setup, progress: Progress, event: CredentialsFound, link: str) -> Step:
+    """See that the hash is the next one of the chain, and let nobody in before it is used up for good."""
+    account, before = _current(progress).account, _chain(progress, event)
+    after = None if before is None else shorten(before, link)
+    if before is None or after is None or account is None:
+        return _refuse(setup, progress)
+    using = progress._replace(state=State.WAIT_FOR_AUTH_CHECK)
+    return Step(using, (ReplaceKeys(account, before, after),))
+
+
+def _chain(progress: Progress, event: CredentialsFound) -> ScramKeys | None:
+    is_used = SessionBits.ZERO_KNOWLEDGE in progress.bits
+    return find_keys(event.keys, (ZERO_KNOWLEDGE,)) if is_used else None
 
 
 def take_no_old_credentials(setup: Setup, progress: Progress, _event: CredentialsMissing) -> Step:
@@ -104,7 +138,9 @@ def take_no_old_credentials(setup: Setup, progress: Progress, _event: Credential
     assert attempt.account is not None, "keys are looked up for an account"
     name = attempt.account.bare
     if attempt.request.type == "get":
-        return _answer_form(setup, progress, has_digest=seems_kept(name, setup.decoy_secret))
+        is_used = SessionBits.ZERO_KNOWLEDGE in progress.bits
+        link = seeming_link(name, setup.decoy_secret) if is_used else None
+        return _answer_form(setup, progress, _Offer(seems_kept(name, setup.decoy_secret), link))
     password = _fields(attempt.request).password
     if not password:
         return _refuse(setup, progress)
@@ -155,12 +191,12 @@ def _attempt(setup: Setup, progress: Progress, request: Stanza) -> OldAttempt:
         raise StanzaError(StanzaCondition.BAD_REQUEST)
     fields = _fields(request)
     is_set = request.type == "set"
-    is_nobody = is_set and not (fields.username or fields.password or fields.digest)
+    is_nobody = is_set and not (fields.username or fields.has_secret)
     if is_nobody and fields.resource and SessionBits.GUESTS_ALLOWED in progress.bits:
         return _guest_attempt(setup, request, fields.resource)
     if is_set and not (fields.username and fields.resource):
         raise StanzaError(StanzaCondition.NOT_ACCEPTABLE, "username and resource are needed")
-    if is_set and not (fields.password or fields.digest):
+    if is_set and not (fields.password or fields.digest or _is_hash_used(progress, fields)):
         raise StanzaError(StanzaCondition.FEATURE_NOT_IMPLEMENTED, "no field that was offered is filled in")
     attempt = OldAttempt(request, resource=fields.resource)
     if not fields.username:
@@ -170,6 +206,10 @@ def _attempt(setup: Setup, progress: Progress, request: Stanza) -> OldAttempt:
     except JIDMalformed:
         return attempt  # there is no such account, which is all that is said
     return _with_account(attempt, account)
+
+
+def _is_hash_used(progress: Progress, fields: _Fields) -> bool:
+    return bool(fields.hash) and SessionBits.ZERO_KNOWLEDGE in progress.bits
 
 
 def _guest_attempt(setup: Setup, request: Stanza, resource: str) -> OldAttempt:
@@ -190,11 +230,13 @@ def _fields(request: Stanza) -> _Fields:
     return _Fields(*(request.element.findtext(path + name) or "" for name in _FIELDS))
 
 
-def _answer_form(setup: Setup, progress: Progress, *, has_digest: bool) -> Step:
+def _answer_form(setup: Setup, progress: Progress, offer: _Offer) -> Step:
     request = _current(progress).request
     username = escape_text(_fields(request).username)
-    digest = "<digest/>" if has_digest else ""
-    form = f"<username>{username}</username><password/>{digest}<resource/>"
+    digest = "<digest/>" if offer.has_digest else ""
+    link = offer.link
+    chain = "" if link is None else f"<sequence>{link.sequence}</sequence><token>{link.token}</token>"
+    form = f"<username>{username}</username><password/>{digest}{chain}<resource/>"
     result = build_iq_result(request, f"<query xmlns='{AUTH}'>{form}</query>".encode())
     answered = progress._replace(state=before_login(progress), old_attempt=None)
     return Step(answered, (Send(setup.framing.stanza(result)),))

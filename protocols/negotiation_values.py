@@ -250,6 +250,20 @@ class VerifyPassword:
 
 @final
 @dataclass(frozen=True, slots=True)
+class ReplaceKeys:
+    """Put keys in the place of those that have served once, for good.
+
+    Then report `PasswordVerified`; `PasswordRefused` if they had served before, `CredentialsUnavailable` if
+    that cannot be known.
+    """
+
+    account: JID
+    before: ScramKeys
+    after: ScramKeys
+
+
+@final
+@dataclass(frozen=True, slots=True)
 class LoginFailed:
     """Count a failed attempt to log in, as this account if the client got as far as naming one."""
 
@@ -344,6 +358,7 @@ Action = (
     | StartTls
     | FetchCredentials
     | VerifyPassword
+    | ReplaceKeys
     | LoginFailed
     | RestartStream
     | Admit

@@ -19,8 +19,8 @@ from protocols.data_forms import Field, form, submitted
 from protocols.errors import JIDMalformed, StanzaError
 from protocols.jid import JID, jid_from_parts
 from protocols.namespaces import REGISTER
-from protocols.sasl.kept_password import kinds_of
 from protocols.sasl.keys import PasswordUnusable
+from protocols.sasl.kinds import kinds_of
 from protocols.stanza import PayloadName
 from protocols.xml_text import escape_text
 
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from actors.module import Context, Request
     from actors.presence_effects import AccountEffect
+    from protocols.sasl.keys import ScramKeys
     from protocols.xml_element import Element
 
 _QUERY: Final = PayloadName(REGISTER, "query")
@@ -100,10 +101,15 @@ async def manage_account(context: AccountContext, request: Request) -> Sequence[
     if not _is_name_of(context.jid, fields["username"]):
         raise StanzaError(StanzaCondition.FORBIDDEN, "that account is not yours")
     try:
-        keys = await context.use(Accounts).derive(fields["password"], kinds_of(context.user.credentials))
+        keys = await _derived(context, fields["password"])
     except PasswordUnusable as error:
         raise StanzaError(StanzaCondition.NOT_ACCEPTABLE, str(error)) from error
     return (SaveUser(replace(context.user, credentials=keys)), Answer())
+
+
+async def _derived(context: AccountContext, password: str) -> tuple[ScramKeys, ...]:
+    kinds = kinds_of(context.user.credentials)
+    return await context.use(Accounts).derive(context.jid, password, kinds)
 
 
 def _registered(jid: JID, key: str) -> bytes:

@@ -51,20 +51,28 @@ _password_option = click.option(
     help="Keeps the password as it is, for clients of old that log in by digest: whoever can read the "
     "database can read it.",
 )
+@click.option(
+    "--keep-zero-knowledge",
+    is_flag=True,
+    help="Keeps a chain of hashes for clients of 2000 that log in by zero knowledge: 500 times, then the "
+    "password is to be set again.",
+)
 @configuration_options
 @json_option
 def add(
     jid: str,
     password: str | None,
     keep_password: bool,
+    keep_zero_knowledge: bool,
     config: Path | None,
     overrides: tuple[str, ...],
     as_json: bool,
 ) -> None:
     """Makes the account JID, for example juliet@chat.example."""
     arguments: dict[str, object] = {"password": _asked(password)}
-    if keep_password:
-        arguments["keep_password"] = True
+    keep = {"password": keep_password, "zero-knowledge": keep_zero_knowledge}
+    if any(keep.values()):
+        arguments["keep"] = [word for word, is_kept in keep.items() if is_kept]
     chosen = settings(config, overrides)
     _change(Command.USER_ADD, jid, "added", chosen=chosen, as_json=as_json, **arguments)
 

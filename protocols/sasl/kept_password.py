@@ -7,39 +7,18 @@ log in as such an account, here and wherever else it uses that password. XEP-007
 
 import hashlib
 import hmac
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from typing import Final
 
-from protocols.sasl.keys import SCRAM_MECHANISMS, ScramKeys, derive_keys, find_keys
+from protocols.sasl.keys import ScramKeys, find_keys
 
 KEPT_PASSWORD: Final = "kept password"  # noqa: S105 - a kind of keys
 """In `ScramKeys.mechanism`; `stored_key` is the password then, in UTF-8, as it was typed."""
 
 
-def derive_all(password: str, salt: bytes, kinds: Collection[str] = ()) -> tuple[ScramKeys, ...]:
-    """Return what is kept of a password: the salted keys, and what else of these kinds.
-
-    Args:
-        password: As the user typed it.
-        salt: Fresh random bytes, see `derive_keys`.
-        kinds: Whether it is kept as it is: `KEPT_PASSWORD` is in it. Others mean nothing.
-
-    Raises:
-        PasswordUnusable: If the text cannot be a password.
-    """
-    keys = derive_keys(password, salt)
-    return (*keys, _kept(password)) if KEPT_PASSWORD in kinds else keys
-
-
-def kinds_of(keys: Sequence[ScramKeys]) -> frozenset[str]:
-    """Return what is kept of a password besides the salted keys, for `derive_all`."""
-    return frozenset(each.mechanism for each in keys) - frozenset(SCRAM_MECHANISMS)
-
-
-def renewed(before: Sequence[ScramKeys], keys: Sequence[ScramKeys]) -> tuple[ScramKeys, ...]:
-    """Return those of the keys of a new password that an account with these keys is to have."""
-    wanted = kinds_of(before) | frozenset(SCRAM_MECHANISMS)
-    return tuple(each for each in keys if each.mechanism in wanted)
+def keep_password(password: str) -> ScramKeys:
+    """Return the password as it is kept."""
+    return ScramKeys(KEPT_PASSWORD, salt=b"", iterations=0, stored_key=password.encode(), server_key=b"")
 
 
 def is_digest_of(digest: str, stream_id: str, keys: Sequence[ScramKeys]) -> bool:
@@ -53,7 +32,3 @@ def is_digest_of(digest: str, stream_id: str, keys: Sequence[ScramKeys]) -> bool
 def seems_kept(name: str, secret: bytes) -> bool:
     """Tell what to say of an account that does not exist: so that what is said of one gives nothing away."""
     return bool(hmac.digest(secret, f"kept\0{name}".encode(), "sha256")[0] & 1)
-
-
-def _kept(password: str) -> ScramKeys:
-    return ScramKeys(KEPT_PASSWORD, salt=b"", iterations=0, stored_key=password.encode(), server_key=b"")

@@ -1,5 +1,7 @@
 """Accounts made, changed and deleted while the server runs."""
 
+from dataclasses import replace
+
 import pytest
 import trio
 from trio.testing import MockClock
@@ -9,6 +11,7 @@ from actors.settings import RegistrationSettings, Settings
 from protocols.jid import parse_jid
 from protocols.sasl.kept_password import KEPT_PASSWORD
 from protocols.sasl.keys import PasswordUnusable, find_keys, verify_plain
+from protocols.sasl.zero_knowledge import ZERO_KNOWLEDGE
 from store.errors import StoreUnavailable
 from store.memory.faults import Fault
 from tests.actors.house import House
@@ -46,7 +49,7 @@ async def test_set_password_replaces_the_keys_and_nothing_else() -> None:
 async def test_password_is_kept_where_asked_and_when_changed(*, keeps_password: bool) -> None:
     async with House().open() as house:
         accounts = house.server.accounts
-        await accounts.create(TYBALT, "one", keeps_password=keeps_password)
+        await accounts.create(TYBALT, "one", (KEPT_PASSWORD,) if keeps_password else ())
         for password in ("one", "two"):
             keys = find_keys(house.account("tybalt@localhost").credentials, (KEPT_PASSWORD,))
             assert (keys is not None and keys.stored_key == password.encode()) == keeps_password
@@ -124,3 +127,33 @@ async def test_register_counts_every_try_from_an_address_but_loopback(
         assert await try_often(house.server.accounts, address) == admitted
         await trio.sleep(61)
         assert await try_often(house.server.accounts, address) == admitted
+
+
+async def test_replace_keys_happens_once_and_is_safe_before_anybody_is_told() -> None:
+    async with House().open() as house:
+        accounts = house.server.accounts
+        await accounts.create(TYBALT, "one", (ZERO_KNOWLEDGE,))
+        before = find_keys(house.account("tybalt@localhost").credentials, (ZERO_KNOWLEDGE,))
+        assert before is not None
+        after = replace(before, iterations=7)
+        replies = [accounts.replace_keys(TYBALT, before, after) for _ in range(2)]
+        told: list[bool] = []
+        replies[0].on_filled = lambda: told.append(after in house.account("tybalt@localhost").credentials)
+        await house.settle()
+        assert [reply.result() for reply in replies] == [True, False]
+        assert told == [True]
+        assert house.account("tybalt@localhost").credentials[-1] == after
+        nobody = accounts.replace_keys(parse_jid("nobody@localhost"), before, after)
+        await house.settle()
+        assert nobody.result() is False
+
+
+async def test_replace_keys_while_the_database_is_away_fails() -> None:
+    async with House().open() as house:
+        key = house.account("romeo@localhost").credentials[0]
+        house.faults = lambda _operation: Fault.AWAY
+        reply = house.server.accounts.replace_keys(ROMEO, key, key)
+        await house.settle()
+        with pytest.raises(StoreUnavailable):
+            reply.result()
+        house.faults = None

@@ -7,8 +7,10 @@ import pytest
 from actors.blocking import PoolFullError
 from actors.connection_answers import (
     credentials_answer,
+    guest_answer,
     password_answer,
     registration_answer,
+    replacement_answer,
     resumption_answer,
 )
 from actors.session_messages import ResumeAccepted, ResumeOutcome, ResumeRefused, ResumeTooHigh
@@ -18,6 +20,8 @@ from protocols.negotiation_values import (
     CredentialsFound,
     CredentialsMissing,
     CredentialsUnavailable,
+    GuestMade,
+    GuestRefused,
     PasswordRefused,
     PasswordVerified,
     RegistrationAnswered,
@@ -116,3 +120,39 @@ def test_resumption_fault_of_ours_is_one() -> None:
     reply.fail(ZeroDivisionError("a fault"))
     with pytest.raises(ZeroDivisionError):
         resumption_answer(reply)
+
+
+def answered(outcome: bool | Exception) -> Reply[bool]:
+    reply: Reply[bool] = Reply()
+    if isinstance(outcome, Exception):
+        reply.fail(outcome)
+    else:
+        reply.set(outcome)
+    return reply
+
+
+NO_ANSWER = [StoreUnavailable("away"), ActorCrashed("the presence actor")]
+
+
+def test_guest_answer_is_whether_there_is_an_account() -> None:
+    assert guest_answer(answered(True)) == GuestMade()
+    taken = guest_answer(answered(False))
+    assert isinstance(taken, GuestRefused)
+    assert taken.error.condition is StanzaCondition.CONFLICT
+
+
+@pytest.mark.parametrize("error", NO_ANSWER)
+def test_guest_answer_without_a_database_is_for_later(error: Exception) -> None:
+    refused = guest_answer(answered(error))
+    assert isinstance(refused, GuestRefused)
+    assert refused.error.condition is StanzaCondition.RESOURCE_CONSTRAINT
+
+
+def test_replacement_answer_is_whether_the_keys_served_now() -> None:
+    assert replacement_answer(answered(True)) == PasswordVerified()
+    assert replacement_answer(answered(False)) == PasswordRefused()
+
+
+@pytest.mark.parametrize("error", NO_ANSWER)
+def test_replacement_answer_without_a_database_lets_nobody_in(error: Exception) -> None:
+    assert replacement_answer(answered(error)) == CredentialsUnavailable()

@@ -68,7 +68,7 @@ class OldClient(RawClient):
 @on_asyncio
 async def test_clients_of_old_and_of_today_share_roster_presence_and_chat(own_server: RunningServer) -> None:
     server = own_server
-    juliet, romeo = server.account(keep_password=True), server.account()
+    juliet, romeo = server.account(keep=["password"]), server.account()
     with server.watched(), OldClient(server, "c2s_tls") as old:
         assert old.log_in_by_digest(juliet, "Gabber") == b"<iq type='result' id='q'/>"
         assert b"<query" in old.ask("", "jabber:iq:roster")
@@ -119,7 +119,7 @@ async def _chat(old: OldClient, juliet: str, today: Client) -> None:
 
 
 def test_wrong_digest_has_its_number(own_server: RunningServer) -> None:
-    account = own_server.account(keep_password=True)
+    account = own_server.account(keep=["password"])
     with OldClient(own_server, "c2s_tls") as old:
         refusal = old.log_in_by_digest(account._replace(password="guess"), "Gabber")
         assert b"code='401'" in refusal

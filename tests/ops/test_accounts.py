@@ -74,7 +74,7 @@ def test_passwd_changes_the_password_and_nothing_else(accounts: Accounts) -> Non
 
 @pytest.mark.parametrize("is_kept", [True, False])
 def test_password_is_kept_where_asked_and_when_changed(accounts: Accounts, *, is_kept: bool) -> None:
-    arguments = {"jid": JULIET, "password": "old", "keep_password": is_kept}
+    arguments = {"jid": JULIET, "password": "old", "keep": ["password"] if is_kept else []}
     accounts.answer(Request(Command.USER_ADD, arguments))
     for password in ("old", "new"):
         kept = find_keys(accounts.existing(JULIET).credentials, (KEPT_PASSWORD,))

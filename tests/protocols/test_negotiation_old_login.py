@@ -1,6 +1,7 @@
 """Logging in by jabber:iq:auth, as the stream sees it (XEP-0078)."""
 
 import hashlib
+from dataclasses import replace
 
 import pytest
 
@@ -24,12 +25,15 @@ from protocols.negotiation_values import (
     LoginFailed,
     PasswordRefused,
     PasswordVerified,
+    ReplaceKeys,
     State,
     StreamEnded,
     VerifyPassword,
 )
-from protocols.sasl.kept_password import KEPT_PASSWORD, derive_all, seems_kept
-from protocols.sasl.keys import SALT_BYTES
+from protocols.sasl.kept_password import KEPT_PASSWORD, seems_kept
+from protocols.sasl.keys import SALT_BYTES, ScramKeys
+from protocols.sasl.kinds import derive_all
+from protocols.sasl.zero_knowledge import chain, derive_chain, seeming_link, shorten
 from protocols.session_bits import SessionBits
 from tests.protocols.negotiation_support import (
     CLEAR_ALLOWED,
@@ -50,7 +54,9 @@ from tests.protocols.negotiation_support import (
 
 BITS = CLEAR_ALLOWED | SessionBits.OLD_LOGIN_ALLOWED
 BALCONY = JULIET.with_resource("balcony")
-KEPT = derive_all(PASSWORD, bytes(range(SALT_BYTES)), (KEPT_PASSWORD,))
+KEPT = derive_all(JULIET, PASSWORD, bytes(range(SALT_BYTES)), (KEPT_PASSWORD,))
+CHAIN = derive_chain(PASSWORD, bytes(range(SALT_BYTES)))
+CHAINED = (*KEYS, CHAIN)
 # The stream of a test is its first.
 DIGEST = hashlib.sha1(f"stream-1{PASSWORD}".encode(), usedforsecurity=False).hexdigest()
 DIGEST_LOGIN = {"username": "juliet", "digest": DIGEST, "resource": "balcony"}
@@ -277,3 +283,79 @@ def test_what_the_client_said_is_in_no_repr() -> None:
     negotiation = old()
     negotiation.receive(query("set", PLAIN_LOGIN))
     assert PASSWORD not in repr(negotiation._progress)
+
+
+# -- zero knowledge
+
+ZERO = BITS | SessionBits.ZERO_KNOWLEDGE
+HASH = chain(PASSWORD, CHAIN.salt.decode(), CHAIN.iterations - 1).decode()
+HASH_LOGIN = {"username": "juliet", "hash": HASH, "resource": "balcony"}
+
+
+def test_form_has_sequence_and_token_for_an_account_with_a_chain() -> None:
+    negotiation = old(ZERO)
+    negotiation.receive(query("get", {"username": "juliet"}))
+    told = sent(negotiation.receive(CredentialsFound(CHAINED)))
+    assert b"<password/><sequence>499</sequence><token>0001020304050607</token><resource/>" in told
+
+
+@pytest.mark.parametrize(
+    ("bits", "keys"),
+    [(BITS, CHAINED), (ZERO, KEYS), (ZERO, (*KEYS, replace(CHAIN, iterations=0)))],
+    ids=["not-allowed", "no-chain", "used-up"],
+)
+def test_form_has_neither_where_there_is_no_chain(bits: SessionBits, keys: tuple[ScramKeys, ...]) -> None:
+    negotiation = old(bits)
+    negotiation.receive(query("get", {"username": "juliet"}))
+    assert b"sequence" not in sent(negotiation.receive(CredentialsFound(keys)))
+
+
+def test_form_of_nobody_seems_to_have_a_chain_or_not() -> None:
+    for number in range(20):
+        negotiation = old(ZERO)
+        negotiation.receive(query("get", {"username": f"nobody-{number}"}))
+        told = sent(negotiation.receive(MISSING))
+        link = seeming_link(f"nobody-{number}@{HOST}", b"of the server")
+        assert (b"sequence" in told) == (link is not None)
+
+
+def test_hash_lets_in_when_it_is_used_up_for_good() -> None:
+    negotiation = old(ZERO)
+    negotiation.receive(query("set", HASH_LOGIN))
+    shorter = shorten(CHAIN, HASH)
+    assert shorter is not None
+    assert negotiation.receive(CredentialsFound(CHAINED)) == [ReplaceKeys(JULIET, CHAIN, shorter)]
+    assert negotiation.is_waiting
+    assert negotiation.receive(PasswordVerified()) == [BindResource(BALCONY, is_fixed=True)]
+
+
+@pytest.mark.parametrize(
+    "keys", [KEYS, (*KEYS, shorten(CHAIN, HASH) or CHAIN)], ids=["no-chain", "used-before"]
+)
+def test_hash_that_is_not_the_next_one_is_not_authorized(keys: tuple[ScramKeys, ...]) -> None:
+    negotiation = old(ZERO)
+    negotiation.receive(query("set", HASH_LOGIN))
+    assert error(401, "not-authorized") in sent(negotiation.receive(CredentialsFound(keys)))
+
+
+def test_hash_for_nobody_is_not_authorized() -> None:
+    negotiation = old(ZERO)
+    negotiation.receive(query("set", HASH_LOGIN))
+    assert error(401, "not-authorized") in sent(negotiation.receive(MISSING))
+
+
+def test_hash_that_somebody_used_meanwhile_is_not_authorized() -> None:
+    negotiation = old(ZERO)
+    drive(negotiation, query("set", HASH_LOGIN), CredentialsFound(CHAINED))
+    assert error(401, "not-authorized") in sent(negotiation.receive(PasswordRefused()))
+
+
+def test_hash_lets_nobody_in_while_it_cannot_be_used_up() -> None:
+    negotiation = old(ZERO)
+    drive(negotiation, query("set", HASH_LOGIN), CredentialsFound(CHAINED))
+    assert error(500, "resource-constraint") in sent(negotiation.receive(CredentialsUnavailable()))
+    assert negotiation.state is State.WAIT_FOR_AUTH
+
+
+def test_hash_where_it_was_not_offered_is_not_implemented() -> None:
+    assert error(501, "feature-not-implemented") in sent(old(BITS).receive(query("set", HASH_LOGIN)))

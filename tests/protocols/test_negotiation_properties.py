@@ -25,6 +25,7 @@ from protocols.negotiation_values import (
     PasswordRefused,
     PasswordVerified,
     RegistrationAnswered,
+    ReplaceKeys,
     RequestRegistration,
     RestartStream,
     Resumed,
@@ -87,6 +88,7 @@ SAYINGS: list[Input] = [
     received(OLD_LOGIN.replace("'set'", "'get'")),
     received("<iq type='set'><query xmlns='jabber:iq:auth'><resource>r</resource></query></iq>"),
     received(OLD_LOGIN.replace("password>", "digest>")),
+    received(OLD_LOGIN.replace("password>", "hash>")),
     received(BIND.replace("'set'", "'get'")),
     received(MESSAGE),
     StreamClosed(),
@@ -101,6 +103,7 @@ ANSWERS: dict[type, list[Input]] = {
         *(CredentialsMissing(), CredentialsUnavailable()),
     ],
     VerifyPassword: [PasswordVerified(), PasswordVerified(), PasswordRefused()],
+    ReplaceKeys: [PasswordVerified(), PasswordRefused(), CredentialsUnavailable()],
     RequestRegistration: [RegistrationAnswered(build_iq(to=None, sender=None, type="result", id="r1"))],
     MakeGuest: [GuestMade(), GuestRefused(StanzaError(StanzaCondition.CONFLICT))],
     BindResource: [
@@ -124,6 +127,7 @@ all_bits = st.sets(
             SessionBits.REGISTRATION_OPEN,
             SessionBits.LOGIN_ALLOWED,
             SessionBits.OLD_LOGIN_ALLOWED,
+            SessionBits.ZERO_KNOWLEDGE,
         ]
     )
 ).map(lambda bits: SessionBits(sum(bit.value for bit in bits)))

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from protocols.sasl.kinds import KINDS
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
@@ -21,7 +23,7 @@ _CLIENT: Final = re.compile(
 )
 _CONTACTS: Final = re.compile(rf"{_NAME} and (?P<other>[a-z][a-z0-9]*) become contacts")
 _STANDS: Final = re.compile(r"the newest stream stands at (?P<state>[a-z_]+)")
-_OPTIONS: Final = ("unregistered", "password kept", "with a certificate")
+_OPTIONS: Final = ("unregistered", *(f"{kind} kept" for kind in KINDS), "with a certificate")
 _SETTING: Final = re.compile(r"server: (?P<key>[a-z_.0-9]+) = (?P<value>.+)")
 
 
@@ -47,7 +49,7 @@ class Part:
         resource: What it binds when it `connects`.
         way: How it connects.
         is_registered: Whether the account exists when the conversation begins.
-        is_password_kept: Whether it keeps its password as it is.
+        keeps: What else it keeps of its password, in the words of `trouper user add --keep-…`.
         has_certificate: Whether the client shows a certificate for its account.
     """
 
@@ -56,7 +58,7 @@ class Part:
     resource: str
     way: Way = Way.TLS
     is_registered: bool = True
-    is_password_kept: bool = False
+    keeps: tuple[str, ...] = ()
     has_certificate: bool = False
 
 
@@ -241,7 +243,7 @@ def _part(number: int, line: str) -> Part:
         found["resource"] or name,
         way,
         "unregistered" not in options,
-        "password kept" in options,
+        tuple(kind for kind in KINDS if f"{kind} kept" in options),
         "with a certificate" in options,
     )
 

@@ -17,6 +17,7 @@ from ops.control import ask
 from ops.control_protocol import Command, Refusal, Request
 from ops.faults import AT_REST
 from protocols.namespaces import CLIENT
+from protocols.sasl.zero_knowledge import chain
 from tests.scenarios.matching import MismatchError, fill, match_element, shown, spread
 from tests.scenarios.script import CRASHES, Verb, Way
 from tests.scenarios.wire import Wire, parse_expected
@@ -204,7 +205,7 @@ class Stage:
     def _account(self, part: Part) -> Account:
         name = f"{part.account}-{self._server.unique()}"
         if part.is_registered:
-            return self._server.account(name, keep_password=part.is_password_kept)
+            return self._server.account(name, part.keeps)
         return Account(f"{name}@{self._server.domain}", f"secret of {name}")
 
     def play(self) -> None:
@@ -317,7 +318,11 @@ class Stage:
     def _values(self, who: str) -> dict[str, str]:
         """What `{name}` stands for: facts about every client, and what has been taken from what came."""
         values = {"domain": self._server.domain, **self._taken}
+        has_link = {"sequence", "token"} <= self._taken.keys()
         for name, actor in self._actors.items():
+            if has_link:
+                length = int(self._taken["sequence"])
+                values[f"{name}.hash"] = chain(actor.account.password, self._taken["token"], length).decode()
             digest = hashlib.sha1((actor.stream_id + actor.account.password).encode(), usedforsecurity=False)
             credentials = f"\0{actor.account.username}\0{actor.account.password}".encode()
             values |= {

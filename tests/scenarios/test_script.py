@@ -13,7 +13,7 @@ server: limits.stanza_bytes_max = 20000
 
 client juliet: juliet/balcony
 client romeo: romeo/Spark 2.6.3, over STARTTLS, unregistered, with a certificate
-client nurse
+client nurse, password kept, zero-knowledge kept
 
 juliet connects
 romeo sends:
@@ -36,7 +36,7 @@ def test_script_says_what_it_says() -> None:
     assert list(script.parts.values()) == [
         Part("juliet", "juliet", "balcony"),
         Part("romeo", "romeo", "Spark 2.6.3", Way.STARTTLS, is_registered=False, has_certificate=True),
-        Part("nurse", "nurse", "nurse"),
+        Part("nurse", "nurse", "nurse", keeps=("password", "zero-knowledge")),
     ]
     assert script.steps == (
         Step(10, "juliet", Verb.CONNECTS),

@@ -27,7 +27,7 @@ from ops.control_protocol import Command, Request
 from tests.support.raw_client import SECONDS_MAX
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
 START_SECONDS_MAX: Final = 60.0
 STOP_SECONDS_MAX: Final = 30.0
@@ -178,11 +178,11 @@ class RunningServer:
             context.load_cert_chain(certificate)
         return context
 
-    def account(self, name: str | None = None, *, keep_password: bool = False) -> Account:
-        """A new account."""
+    def account(self, name: str | None = None, keep: Sequence[str] = ()) -> Account:
+        """A new account; what else is to be kept of its password is said as to `trouper user add`."""
         username = name or f"user-{self.unique()}"
         account = Account(f"{username}@{self.domain}", f"secret of {username}")
-        ask(self.data_dir, Request(Command.USER_ADD, {**account._asdict(), "keep_password": keep_password}))
+        ask(self.data_dir, Request(Command.USER_ADD, {**account._asdict(), "keep": list(keep)}))
         return account
 
     def unique(self) -> str:

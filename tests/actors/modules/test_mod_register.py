@@ -213,7 +213,7 @@ async def test_removed_account_can_be_made_again_and_is_another() -> None:
 async def test_new_password_is_kept_as_the_old_one_was(*, keeps_password: bool) -> None:
     async with House(settings=OPEN).open() as house:
         tybalt = parse_jid("tybalt@localhost")
-        await house.server.accounts.create(tybalt, PASSWORD, keeps_password=keeps_password)
+        await house.server.accounts.create(tybalt, PASSWORD, (KEPT_PASSWORD,) if keeps_password else ())
         client = await house.log_in("tybalt@localhost/x")
         assert 'type="result"' in await client.ask(set_(login("tybalt", "r4pier")))
         keys = find_keys(house.account("tybalt@localhost").credentials, (KEPT_PASSWORD,))

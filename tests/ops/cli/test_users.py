@@ -14,6 +14,7 @@ from ops.cli import users
 from ops.cli.main import main
 from ops.control_protocol import Command, Refusal, Request
 from protocols.sasl.keys import verify_plain
+from protocols.sasl.kinds import KINDS
 from store.memory.driver import MemoryStore
 from tests.ops.fake_server import fake_server
 
@@ -67,11 +68,12 @@ def test_add_password_is_read_from_standard_input(tmp_path: Path) -> None:
     assert requests[0].arguments["password"] == "correct horse "
 
 
-def test_add_keeps_the_password_only_if_told_to(tmp_path: Path) -> None:
+def test_add_keeps_only_what_it_is_told_to(tmp_path: Path) -> None:
     with fake_server(tmp_path, lambda _: None) as requests:
+        _trouper(tmp_path, "add", JULIET, "--password", "x", *(f"--keep-{kind}" for kind in KINDS))
         _trouper(tmp_path, "add", JULIET, "--password", "x", "--keep-password")
         _trouper(tmp_path, "add", JULIET, "--password", "x")
-    assert [request.arguments.get("keep_password") for request in requests] == [True, None]
+    assert [request.arguments.get("keep") for request in requests] == [list(KINDS), ["password"], None]
 
 
 def test_add_refusal_is_shown_without_control_characters(tmp_path: Path) -> None:

@@ -3,25 +3,15 @@
 import hashlib
 
 from protocols.sasl.kept_password import (
-    KEPT_PASSWORD,
-    derive_all,
     is_digest_of,
-    kinds_of,
-    renewed,
+    keep_password,
     seems_kept,
 )
 from protocols.sasl.keys import derive_keys
 
 SALT = bytes(16)
 SALTED = derive_keys("Calli0pe", SALT)
-KEPT = derive_all("Calli0pe", SALT, (KEPT_PASSWORD,))
-
-
-def test_derive_all_keeps_the_password_only_where_it_is_asked_to() -> None:
-    assert derive_all("Calli0pe", SALT) == SALTED
-    assert KEPT[:-1] == SALTED
-    assert kinds_of(KEPT) == {KEPT_PASSWORD}
-    assert kinds_of(SALTED) == set()
+KEPT = (*SALTED, keep_password("Calli0pe"))
 
 
 def test_kept_password_is_in_no_repr() -> None:
@@ -43,13 +33,6 @@ def test_is_digest_of_without_a_kept_password_is_never_right() -> None:
     digest = hashlib.sha1(b"3EE948B0", usedforsecurity=False).hexdigest()
     assert not is_digest_of(digest, "3EE948B0", SALTED)
     assert not is_digest_of(digest, "3EE948B0", ())
-
-
-def test_renewed_keeps_what_was_kept_before() -> None:
-    new = derive_all("another", SALT, (KEPT_PASSWORD,))
-    assert renewed(KEPT, new) == new
-    assert renewed(SALTED, new) == new[:-1]
-    assert renewed((), new) == new[:-1]
 
 
 def test_seems_kept_is_the_same_each_time_and_not_for_all() -> None:

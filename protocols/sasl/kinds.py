@@ -1,0 +1,52 @@
+"""What is kept of a password besides the salted keys, for accounts that were made so.
+
+All of it is weaker than they are: it is kept for those only who asked for it, and in the same form, so that
+stores need not know.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Final
+
+from protocols.jid import JID
+from protocols.sasl.kept_password import KEPT_PASSWORD, keep_password
+from protocols.sasl.keys import SCRAM_MECHANISMS, ScramKeys, derive_keys
+from protocols.sasl.zero_knowledge import ZERO_KNOWLEDGE, derive_chain
+
+KINDS: Final[Mapping[str, str]] = {
+    "password": KEPT_PASSWORD,
+    "zero-knowledge": ZERO_KNOWLEDGE,
+}
+"""The kinds by the words for them: `trouper user add --keep-…`."""
+
+
+def derive_all(
+    account: JID, password: str, salt: bytes, kinds: Collection[str] = ()
+) -> tuple[ScramKeys, ...]:
+    """Return what is kept of a password: the salted keys, and what else of these kinds.
+
+    Args:
+        account: Whose it is.
+        password: As the user typed it.
+        salt: Fresh random bytes, see `derive_keys`.
+        kinds: Of `KINDS`; others mean nothing.
+
+    Raises:
+        PasswordUnusable: If the text cannot be a password.
+    """
+    keys = [*derive_keys(password, salt)]
+    if KEPT_PASSWORD in kinds:
+        keys.append(keep_password(password))
+    if ZERO_KNOWLEDGE in kinds:
+        keys.append(derive_chain(password, salt))
+    return tuple(keys)
+
+
+def kinds_of(keys: Sequence[ScramKeys]) -> frozenset[str]:
+    """Return what is kept of a password besides the salted keys, for `derive_all`."""
+    return frozenset(each.mechanism for each in keys) - frozenset(SCRAM_MECHANISMS)
+
+
+def renewed(before: Sequence[ScramKeys], keys: Sequence[ScramKeys]) -> tuple[ScramKeys, ...]:
+    """Return those of the keys of a new password that an account with these keys is to have."""
+    wanted = kinds_of(before) | frozenset(SCRAM_MECHANISMS)
+    return tuple(each for each in keys if each.mechanism in wanted)

@@ -58,7 +58,9 @@ async def register_stranger(context: StrangerContext, request: Request) -> Seque
     """A connection that has not logged in asks for the form, or sends it filled in (§3.1)."""
     if not request.is_set:
         return (Answer(_form(_new_key(context, context.address))),)
-    fields = _filled_in(request.payload)
+    if request.payload.find(_REMOVE) is not None:
+        raise StanzaError(StanzaCondition.UNEXPECTED_REQUEST, "log in first")
+    fields = _filled_in(request.payload, StanzaCondition.NOT_ACCEPTABLE)
     _check_key(context, context.address, fields)
     jid = _new_address(context, fields["username"])
     try:
@@ -96,7 +98,7 @@ async def manage_account(context: AccountContext, request: Request) -> Sequence[
             raise StanzaError(StanzaCondition.BAD_REQUEST, "a removal holds nothing else")
         _check_key(context, context.jid.bare, {_KEY_NAME: query.findtext(_KEY) or ""})
         return (Answer(), RemoveAccount())
-    fields = _filled_in(query)
+    fields = _filled_in(query, StanzaCondition.BAD_REQUEST)
     _check_key(context, context.jid.bare, fields)
     if not _is_name_of(context.jid, fields["username"]):
         raise StanzaError(StanzaCondition.FORBIDDEN, "that account is not yours")
@@ -165,18 +167,19 @@ def _check_key(context: Context, asker: str, fields: Mapping[str, str]) -> None:
         raise StanzaError(StanzaCondition.NOT_ACCEPTABLE, "ask for the form, and send it with its key")
 
 
-def _filled_in(query: Element) -> Mapping[str, str]:
+def _filled_in(query: Element, incomplete: StanzaCondition) -> Mapping[str, str]:
     """The fields, from the data form if there is one.
 
     Raises:
-        StanzaError: one is missing or empty (§3.1: not-acceptable), or the form is not one to be submitted.
+        StanzaError: one is missing or empty, which is another fault in a registration (§3.1) than in a change
+            of password (§3.3); or the form is not one to be submitted.
     """
     fields = submitted(query)
     if fields is None:
         fields = {name: query.findtext(f"{{{REGISTER}}}{name}") or "" for name in (*_FIELDS, _KEY_NAME)}
     for name in _FIELDS:
         if not fields.get(name):
-            raise StanzaError(StanzaCondition.NOT_ACCEPTABLE, f"the {name} is missing")
+            raise StanzaError(incomplete, f"the {name} is missing")
     return fields
 
 

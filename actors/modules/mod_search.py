@@ -170,7 +170,7 @@ async def manage_entry(context: AccountContext, request: Request) -> Sequence[Ac
     fields = _elements(request.payload, REGISTER) if filled_in is None else filled_in
     _check_key(context, REGISTER, request, fields)
     if request.payload.find(_REMOVE) is not None:
-        return (*(ForgetItem(KIND, name) for name in kept), Answer())
+        return _leave(request, kept)
     entry = {name: " ".join(fields.get(name, "").split()) for name in LABELS}
     entry = {name: text for name, text in entry.items() if normalised(text)}
     if not entry:
@@ -185,6 +185,19 @@ async def manage_entry(context: AccountContext, request: Request) -> Sequence[Ac
         *(ForgetItem(KIND, name) for name in kept if name not in entry),
         Answer(),
     )
+
+
+def _leave(request: Request, kept: Mapping[str, bytes]) -> Sequence[AccountEffect]:
+    """Out of the directory (XEP-0077 §3.2).
+
+    Raises:
+        StanzaError: the account is not in it, or the request holds something else.
+    """
+    if any(child.tag not in {_REMOVE, f"{{{REGISTER}}}{_KEY}"} for child in request.payload):
+        raise StanzaError(StanzaCondition.BAD_REQUEST, "a removal holds nothing else")
+    if not kept:
+        raise StanzaError(StanzaCondition.REGISTRATION_REQUIRED, "you are not in the directory")
+    return (*(ForgetItem(KIND, name) for name in kept), Answer())
 
 
 def _own_entry(kept: Mapping[str, bytes], key: str) -> str:

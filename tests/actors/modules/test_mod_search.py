@@ -232,6 +232,8 @@ async def test_entry_is_told_to_its_owner() -> None:
     [
         ("", "not-acceptable"),
         (filled(nick=" "), "not-acceptable"),
+        ("<remove/>", "registration-required"),
+        ("<remove/><nick>a</nick>", "bad-request"),
         (filled(username="romeo", password="x"), "not-acceptable"),
         (filled(nick="n" * (VALUE_CHARACTERS_MAX + 1)), "not-acceptable"),
         ("<x xmlns='jabber:x:data' type='form'/>", "bad-request"),

@@ -182,6 +182,8 @@ class Server:
             bits |= SessionBits.REGISTRATION_OPEN
         if self.settings.auth.jabber_iq_auth:
             bits |= SessionBits.OLD_LOGIN_ALLOWED
+        if self.settings.auth.digest_md5:
+            bits |= SessionBits.DIGEST_MD5_ALLOWED
         if self.settings.auth.zero_knowledge:
             bits |= SessionBits.ZERO_KNOWLEDGE
         if self.settings.auth.anonymous:

@@ -190,6 +190,11 @@ class AuthSettings:
         "user add --keep-password`.",
     )
 
+    digest_md5: bool = setting(
+        False,
+        "Whether the mechanism DIGEST-MD5 is on offer, for clients that know nothing better: to "
+        "accounts made by `trouper user add --keep-digest-md5`; others that try it are refused.",
+    )
     zero_knowledge: bool = setting(
         False,
         "Whether `jabber_iq_auth` has the zero-knowledge form of Jabber 1.4 as well, by chains of SHA-1: for "

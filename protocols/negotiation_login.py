@@ -56,7 +56,7 @@ def begin_login(setup: Setup, progress: Progress, event: ElementReceived) -> Ste
     attempt = Attempt(mechanism, mechanism.begin(circumstances))
     if not event.text:
         # No initial response: the client is asked for its first message (RFC 4422 §5).
-        return _advance(setup, progress, attempt, Challenge(b""))
+        return _advance(setup, progress, attempt, Challenge(attempt.exchange.first_challenge))
     return _advance(setup, progress, attempt, attempt.exchange.respond(decode_message(event.text)))
 
 

@@ -11,6 +11,7 @@ class SessionBits(Flag):
     REGISTRATION_OPEN = auto()  # strangers may create accounts
     LOGIN_ALLOWED = auto()  # by the operator's leave from the start, else once TLS is in force
     OLD_LOGIN_ALLOWED = auto()  # by jabber:iq:auth, also of clients older than XMPP 1.0 (XEP-0078)
+    DIGEST_MD5_ALLOWED = auto()  # by SASL, where an account keeps such keys
     ZERO_KNOWLEDGE = auto()  # also by a chain of hashes, where an account keeps one
     GUESTS_ALLOWED = auto()  # clients may be nobody in particular (XEP-0175)
     UNVERSIONED = auto()  # the client is one of those

@@ -52,6 +52,12 @@ _password_option = click.option(
     "database can read it.",
 )
 @click.option(
+    "--keep-digest-md5",
+    is_flag=True,
+    help="Keeps the keys of DIGEST-MD5, for clients that know nothing better: whoever can read the database "
+    "can log in with them.",
+)
+@click.option(
     "--keep-zero-knowledge",
     is_flag=True,
     help="Keeps a chain of hashes for clients of 2000 that log in by zero knowledge: 500 times, then the "
@@ -63,6 +69,7 @@ def add(
     jid: str,
     password: str | None,
     keep_password: bool,
+    keep_digest_md5: bool,
     keep_zero_knowledge: bool,
     config: Path | None,
     overrides: tuple[str, ...],
@@ -70,9 +77,13 @@ def add(
 ) -> None:
     """Makes the account JID, for example juliet@chat.example."""
     arguments: dict[str, object] = {"password": _asked(password)}
-    keep = {"password": keep_password, "zero-knowledge": keep_zero_knowledge}
-    if any(keep.values()):
-        arguments["keep"] = [word for word, is_kept in keep.items() if is_kept]
+    flags = {
+        "password": keep_password,
+        "zero-knowledge": keep_zero_knowledge,
+        "digest-md5": keep_digest_md5,
+    }
+    if keep := [word for word, is_kept in flags.items() if is_kept]:
+        arguments["keep"] = keep
     chosen = settings(config, overrides)
     _change(Command.USER_ADD, jid, "added", chosen=chosen, as_json=as_json, **arguments)
 

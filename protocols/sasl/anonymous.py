@@ -16,6 +16,7 @@ class AnonymousExchange:
     """The server's side of one attempt with ANONYMOUS."""
 
     __slots__ = ()
+    first_challenge: Final = b""
 
     def respond(self, message: bytes) -> GuestWelcome:
         """Take the client's only message: whatever it says of itself, which means nothing."""

@@ -83,6 +83,11 @@ SaslStep = IdentityClaimed | PasswordGiven | Challenge | Proved | GuestWelcome
 class Exchange(Protocol):
     """One attempt to log in by one mechanism."""
 
+    @property
+    def first_challenge(self) -> bytes:
+        """What to say to a client that waits to be asked (RFC 4422 §5): nothing where it is to begin."""
+        ...
+
     def respond(self, message: bytes) -> SaslStep:
         """Take the client's next message.
 

@@ -4,7 +4,7 @@ The certificate has been checked by TLS; its addresses are those of id-on-xmppAd
 it is decided which of them the client may be, and wants to be.
 """
 
-from typing import NoReturn, final
+from typing import Final, NoReturn, final
 
 from protocols.conditions import SaslCondition
 from protocols.errors import JIDMalformed, LocalProtocolError
@@ -18,6 +18,7 @@ class ExternalExchange:
     """The server's side of one attempt with EXTERNAL."""
 
     __slots__ = ("_accounts",)
+    first_challenge: Final = b""
 
     def __init__(self, circumstances: Circumstances) -> None:
         """Wait for the client's only message."""

@@ -15,6 +15,7 @@ from scramp.utils import saslprep
 
 SCRAM_SHA_256: Final = "SCRAM-SHA-256"
 SCRAM_SHA_1: Final = "SCRAM-SHA-1"
+DIGEST_MD5: Final = "DIGEST-MD5"
 
 # Strongest first: the order of preference wherever any of a user's keys will do.
 SCRAM_MECHANISMS: Final = (SCRAM_SHA_256, SCRAM_SHA_1)
@@ -106,7 +107,7 @@ def find_keys(keys: Sequence[ScramKeys], mechanisms: Sequence[str]) -> ScramKeys
     return None
 
 
-_HASH: Final = {SCRAM_SHA_256: "sha256", SCRAM_SHA_1: "sha1"}
+_HASH: Final = {SCRAM_SHA_256: "sha256", SCRAM_SHA_1: "sha1", DIGEST_MD5: "md5"}
 
 
 def _prepare(password: str) -> bytes:

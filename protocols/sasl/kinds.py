@@ -8,13 +8,15 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Final
 
 from protocols.jid import JID
+from protocols.sasl.digest_md5 import derive_digest_key
 from protocols.sasl.kept_password import KEPT_PASSWORD, keep_password
-from protocols.sasl.keys import SCRAM_MECHANISMS, ScramKeys, derive_keys
+from protocols.sasl.keys import DIGEST_MD5, SCRAM_MECHANISMS, ScramKeys, derive_keys
 from protocols.sasl.zero_knowledge import ZERO_KNOWLEDGE, derive_chain
 
 KINDS: Final[Mapping[str, str]] = {
     "password": KEPT_PASSWORD,
     "zero-knowledge": ZERO_KNOWLEDGE,
+    "digest-md5": DIGEST_MD5,
 }
 """The kinds by the words for them: `trouper user add --keep-…`."""
 
@@ -38,6 +40,8 @@ def derive_all(
         keys.append(keep_password(password))
     if ZERO_KNOWLEDGE in kinds:
         keys.append(derive_chain(password, salt))
+    if DIGEST_MD5 in kinds:
+        keys.append(derive_digest_key(account, password))
     return tuple(keys)
 
 

@@ -4,9 +4,10 @@ from collections.abc import Callable
 from typing import Final, NamedTuple
 
 from protocols.sasl.anonymous import AnonymousExchange
+from protocols.sasl.digest_md5 import DigestMd5Exchange
 from protocols.sasl.exchange import Circumstances, Exchange
 from protocols.sasl.external import ExternalExchange
-from protocols.sasl.keys import SCRAM_MECHANISMS, SCRAM_SHA_1, SCRAM_SHA_256
+from protocols.sasl.keys import DIGEST_MD5, SCRAM_MECHANISMS, SCRAM_SHA_1, SCRAM_SHA_256
 from protocols.sasl.plain import PlainExchange
 from protocols.sasl.scram import ScramExchange
 from protocols.session_bits import SessionBits
@@ -54,6 +55,8 @@ MECHANISMS: Final = (
     _scram(SCRAM_SHA_256, is_bound=False),
     _scram(SCRAM_SHA_1, is_bound=False),
     Mechanism("PLAIN", SCRAM_MECHANISMS, _begin_plain),
+    # Behind PLAIN: a client that takes it for an account which keeps no such keys fails.
+    Mechanism(DIGEST_MD5, (DIGEST_MD5,), DigestMd5Exchange, SessionBits.DIGEST_MD5_ALLOWED),
     Mechanism("ANONYMOUS", (), _begin_anonymous, SessionBits.GUESTS_ALLOWED),
 )
 

@@ -1,6 +1,6 @@
 """The mechanism PLAIN: name and password in one message (RFC 4616)."""
 
-from typing import final
+from typing import Final, final
 
 from protocols.conditions import SaslCondition
 from protocols.errors import LocalProtocolError
@@ -13,6 +13,7 @@ class PlainExchange:
     """The server's side of one attempt with PLAIN."""
 
     __slots__ = ("_password",)
+    first_challenge: Final = b""
 
     def __init__(self) -> None:
         """Wait for the client's only message."""

@@ -32,6 +32,7 @@ class ScramExchange:
     """The server's side of one attempt with SCRAM."""
 
     __slots__ = ("_client_first", "_end_point", "_is_bound", "_mechanism", "_nonce", "_server")
+    first_challenge: Final = b""
 
     def __init__(self, mechanism: str, is_bound: bool, nonce: str, end_point: bytes | None) -> None:
         """Wait for the client's first message.

@@ -12,7 +12,7 @@ from slixmpp import JID
 
 from tests.support.raw_client import RawClient
 from tests.support.server import RunningServer
-from tests.support.slixmpp_client import Client, Contact, on_asyncio, online
+from tests.support.slixmpp_client import Client, Contact, connected, on_asyncio, online
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,7 +27,8 @@ _IQ: Final = rb"<iq [^>]*(?:/>|>.*?</iq>)"
 @pytest.fixture(scope="module")
 def own_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
     """A server on which clients of old may log in."""
-    server = RunningServer(tmp_path_factory.mktemp("old"), "--set=auth.jabber_iq_auth=true")
+    flags = [f"--set=auth.{name}=true" for name in ("jabber_iq_auth", "digest_md5")]
+    server = RunningServer(tmp_path_factory.mktemp("old"), *flags)
     yield server
     assert server.stop() == 0, server.log.tail()
 
@@ -136,3 +137,11 @@ def test_account_that_keeps_no_password_logs_in_in_plain(own_server: RunningServ
             "set",
         )
         assert answer == b"<iq type='result' id='q'/>"
+
+
+@on_asyncio
+async def test_client_that_knows_nothing_better_logs_in_by_digest_md5(own_server: RunningServer) -> None:
+    account = own_server.account(keep=["digest-md5"])
+    async with connected(own_server, account, "balcony", mechanism="DIGEST-MD5") as client:
+        assert client.mechanism == "DIGEST-MD5"
+        await client.settle()

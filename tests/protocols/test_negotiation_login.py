@@ -27,7 +27,9 @@ from protocols.negotiation_values import (
     TlsEstablished,
     VerifyPassword,
 )
+from protocols.sasl.digest_md5 import derive_digest_key
 from protocols.sasl.keys import verify_plain
+from protocols.session_bits import SessionBits
 from tests.protocols.negotiation_support import (
     CLEAR_ALLOWED,
     DIRECT_TLS,
@@ -46,6 +48,8 @@ from tests.protocols.negotiation_support import (
     response,
     sent,
 )
+from tests.support.digest_client import answer_digest
+from tests.support.server import Account
 
 PLAIN = auth("PLAIN", f"\0juliet\0{PASSWORD}".encode())
 ABORT = received("<abort xmlns='urn:ietf:params:xml:ns:xmpp-sasl'/>")
@@ -348,3 +352,53 @@ def test_certificate_is_shown_behind_starttls_as_well() -> None:
     negotiation = opened(TLS_REQUIRED)
     drive(negotiation, received(STARTTLS), TlsEstablished(), CertificateShown((JULIET.bare,)))
     assert b"EXTERNAL" in sent(negotiation.receive(header()))
+
+
+# -- DIGEST-MD5
+
+DIGEST_BITS = DIRECT_TLS | SessionBits.DIGEST_MD5_ALLOWED
+DIGEST_KEYS = (*KEYS, derive_digest_key(JULIET, PASSWORD))
+ACCOUNT = Account(JULIET.bare, PASSWORD)
+
+
+def digest_answered(account: Account) -> tuple[Negotiation, list[Action]]:
+    """A negotiation in which a client has answered the challenge of DIGEST-MD5."""
+    negotiation = opened(DIGEST_BITS)
+    challenge = challenge_in(negotiation.receive(auth("DIGEST-MD5")))
+    return negotiation, negotiation.receive(response(answer_digest(account, challenge)))
+
+
+def test_login_by_digest_md5_ends_with_proof_of_both_sides() -> None:
+    negotiation, asked = digest_answered(ACCOUNT)
+    assert asked == [FetchCredentials(JULIET)]
+    assert challenge_in(negotiation.receive(CredentialsFound(DIGEST_KEYS))).startswith("rspauth=")
+    actions = negotiation.receive(response(b""))
+    assert others(actions) == [RestartStream(JULIET)]
+    assert b"<success" in sent(actions)
+
+
+@pytest.mark.parametrize(
+    ("password", "found"),
+    [
+        ("wrong", CredentialsFound(DIGEST_KEYS)),
+        (PASSWORD, CredentialsFound(KEYS)),
+        (PASSWORD, CredentialsMissing()),
+    ],
+    ids=["wrong-password", "keeps-no-keys", "no-account"],
+)
+def test_login_by_digest_md5_without_the_right_key_is_not_authorized(password: str, found: Input) -> None:
+    negotiation, _ = digest_answered(Account(JULIET.bare, password))
+    actions = negotiation.receive(found)
+    assert actions == [
+        Send(failure("not-authorized") + b"</failure>"),
+        LoginFailed(JULIET, SaslCondition.NOT_AUTHORIZED),
+    ]
+
+
+def test_login_by_digest_md5_is_on_offer_where_the_operator_says_so() -> None:
+    assert failure("invalid-mechanism") in sent(opened(DIRECT_TLS).receive(auth("DIGEST-MD5")))
+
+
+def test_login_by_digest_md5_begins_with_our_challenge_whatever_the_client_knows_from_before() -> None:
+    answer = answer_digest(ACCOUNT, 'realm="im.example.com",nonce="nonce-0"')
+    assert failure("not-authorized") in sent(opened(DIGEST_BITS).receive(auth("DIGEST-MD5", answer)))

@@ -132,7 +132,10 @@ def test_limits_are_told_before_and_after_log_in() -> None:
     assert outstanding_features(limits, B.AUTHENTICATED) == []
 
 
-@pytest.mark.parametrize("more", [B.NONE, B.BINDABLE, B.CERTIFIED, B.BINDABLE | B.CERTIFIED])
+@pytest.mark.parametrize(
+    "more",
+    [B.NONE, B.BINDABLE, B.CERTIFIED, B.GUESTS_ALLOWED, B.DIGEST_MD5_ALLOWED, B.BINDABLE | B.CERTIFIED],
+)
 def test_every_mechanism_is_advertised_where_it_can_be_had(more: SessionBits) -> None:
     bits = B.SECURE | B.LOGIN_ALLOWED | more
     offered = offered_features(CLIENT_FEATURES, bits)

@@ -16,12 +16,13 @@ from lxml import etree
 from ops.control import ask
 from ops.control_protocol import Command, Refusal, Request
 from ops.faults import AT_REST
-from protocols.namespaces import CLIENT
+from protocols.namespaces import CLIENT, SASL
 from protocols.sasl.zero_knowledge import chain
 from tests.scenarios.matching import MismatchError, fill, match_element, shown, spread
 from tests.scenarios.script import CRASHES, Verb, Way
 from tests.scenarios.wire import Wire, parse_expected
 from tests.support.client_certificates import authority
+from tests.support.digest_client import answer_digest
 from tests.support.raw_client import SECONDS_MAX, RawClient
 from tests.support.server import Account
 
@@ -37,6 +38,7 @@ _WAYS: Final = {Way.TLS: "c2s_tls", Way.STARTTLS: "c2s", Way.CLEAR: "c2s"}
 _ROUNDS: Final = 2  # of pings: whatever somebody's stanza makes others send has come after the second
 _DEATHS: Final = 2  # with the same message in hand: then it is set aside
 _PRESENCE: Final = f"{{{CLIENT}}}presence"
+_CHALLENGE: Final = f"{{{SASL}}}challenge"
 _PING: Final = "<iq type='get' id='{id}' to='{to}'><ping xmlns='urn:xmpp:ping'/></iq>"
 _pings = itertools.count(1)
 
@@ -53,6 +55,7 @@ class Actor:
         part: Whom it plays.
         account: Its account for this run.
         is_bound: Whether it has a session, and so can be asked whether all is quiet.
+        challenge: The last that SASL put to it.
     """
 
     def __init__(self, part: Part, account: Account, server: RunningServer) -> None:
@@ -61,6 +64,7 @@ class Actor:
         self.resource = spread(part.resource)
         self.address = f"{account.jid}/{self.resource}"
         self.is_bound = False
+        self.challenge = b""
         self._server = server
         self._client: RawClient | None = None
         self._wire = Wire()
@@ -139,7 +143,10 @@ class Actor:
             self._wire.feed(self._taken())
             if not is_open and not self._wire.elements:
                 return None
-        return self._wire.elements.popleft()
+        element = self._wire.elements.popleft()
+        if element.tag == _CHALLENGE:
+            self.challenge = base64.b64decode(element.text or "")
+        return element
 
     def put_back(self, elements: list[Element]) -> None:
         """These have not been looked at yet."""
@@ -323,6 +330,9 @@ class Stage:
             if has_link:
                 length = int(self._taken["sequence"])
                 values[f"{name}.hash"] = chain(actor.account.password, self._taken["token"], length).decode()
+            if b"md5-sess" in actor.challenge:
+                answer = answer_digest(actor.account, actor.challenge.decode())
+                values[f"{name}.md5"] = base64.b64encode(answer).decode()
             digest = hashlib.sha1((actor.stream_id + actor.account.password).encode(), usedforsecurity=False)
             credentials = f"\0{actor.account.username}\0{actor.account.password}".encode()
             values |= {

@@ -1,7 +1,7 @@
 """The table of mechanisms."""
 
 from protocols.sasl.exchange import Circumstances, GuestWelcome, IdentityClaimed
-from protocols.sasl.keys import SCRAM_MECHANISMS
+from protocols.sasl.keys import DIGEST_MD5, SCRAM_MECHANISMS
 from protocols.sasl.mechanisms import MECHANISMS
 
 CIRCUMSTANCES = Circumstances("localhost", "3rfcNHYJY1ZVvWVs7j", b"hash", ("user@localhost",))
@@ -12,6 +12,9 @@ FIRST_MESSAGE = {
     "SCRAM-SHA-256": b"n,,n=user,r=fyko",
     "SCRAM-SHA-1": b"n,,n=user,r=fyko",
     "PLAIN": b"\0user\0pencil",
+    "DIGEST-MD5": (
+        b'username="user",nonce="3rfcNHYJY1ZVvWVs7j",cnonce="a",nc=00000001,digest-uri="xmpp/localhost",response=b'
+    ),
     "ANONYMOUS": b"user@example.com",
 }
 
@@ -24,6 +27,7 @@ def test_mechanisms_are_offered_strongest_first() -> None:
         "SCRAM-SHA-256",
         "SCRAM-SHA-1",
         "PLAIN",
+        "DIGEST-MD5",
         "ANONYMOUS",
     ]
 
@@ -37,4 +41,4 @@ def test_mechanisms_each_begin_with_a_client_that_says_who_it_is() -> None:
 
 def test_mechanisms_ask_for_keys_that_exist() -> None:
     for mechanism in MECHANISMS:
-        assert set(mechanism.keys) <= set(SCRAM_MECHANISMS)
+        assert set(mechanism.keys) <= {*SCRAM_MECHANISMS, DIGEST_MD5}

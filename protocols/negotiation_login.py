@@ -35,7 +35,7 @@ from protocols.sasl.exchange import (
     SaslStep,
 )
 from protocols.sasl.keys import decoy_keys, find_keys
-from protocols.sasl.mechanisms import MECHANISMS
+from protocols.sasl.mechanisms import MECHANISMS, offer_of
 from protocols.session_bits import SessionBits
 from protocols.stream_events import ElementReceived
 
@@ -52,7 +52,9 @@ def begin_login(setup: Setup, progress: Progress, event: ElementReceived) -> Ste
     mechanism = _MECHANISM_BY_NAME.get(event.attributes.get("mechanism", ""))
     if mechanism is None or mechanism.needs not in progress.bits:
         raise SaslFailure(SaslCondition.INVALID_MECHANISM)
-    circumstances = Circumstances(setup.host, setup.new_nonce(), progress.end_point, progress.addresses)
+    circumstances = Circumstances(
+        setup.host, setup.new_nonce(), progress.end_point, progress.addresses, offer_of(progress.bits)
+    )
     attempt = Attempt(mechanism, mechanism.begin(circumstances))
     if not event.text:
         # No initial response: the client is asked for its first message (RFC 4422 §5).

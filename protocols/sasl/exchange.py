@@ -29,12 +29,14 @@ class Circumstances(NamedTuple):
         nonce: Ours: random printable ASCII without a comma, never used before.
         end_point: The hash of our certificate where a log-in can be bound to it.
         addresses: What the client's certificate says it is, if it has shown one.
+        offer: What the client was offered, as XEP-0474 §6.1 writes it; empty if it is not to be told.
     """
 
     host: str
     nonce: str
     end_point: bytes | None = None
     addresses: tuple[str, ...] = ()
+    offer: bytes = b""
 
 
 @final

@@ -1,6 +1,7 @@
 """The mechanisms that this server speaks, as a table. To add one, add its value here."""
 
 from collections.abc import Callable
+from functools import cache
 from typing import Final, NamedTuple
 
 from protocols.sasl.anonymous import AnonymousExchange
@@ -9,8 +10,12 @@ from protocols.sasl.exchange import Circumstances, Exchange
 from protocols.sasl.external import ExternalExchange
 from protocols.sasl.keys import DIGEST_MD5, SCRAM_MECHANISMS, SCRAM_SHA_1, SCRAM_SHA_256
 from protocols.sasl.plain import PlainExchange
-from protocols.sasl.scram import ScramExchange
+from protocols.sasl.scram import END_POINT_TYPE, ScramExchange
 from protocols.session_bits import SessionBits
+
+# Between names, and between their lists: neither can be in XML.
+_UNIT: Final = "\x1e"
+_GROUP: Final = "\x1f"
 
 
 class Mechanism(NamedTuple):
@@ -40,7 +45,7 @@ def _begin_anonymous(_circumstances: Circumstances) -> AnonymousExchange:
 
 def _scram(keys: str, *, is_bound: bool) -> Mechanism:
     def begin(circumstances: Circumstances) -> ScramExchange:
-        return ScramExchange(keys, is_bound, circumstances.nonce, circumstances.end_point)
+        return ScramExchange(keys, circumstances, is_bound=is_bound)
 
     if is_bound:
         return Mechanism(f"{keys}-PLUS", (keys,), begin, SessionBits.BINDABLE)
@@ -64,3 +69,10 @@ MECHANISMS: Final = (
 def offered_mechanisms(bits: SessionBits) -> list[Mechanism]:
     """Return those that a stream with these bits is offered, where it may log in at all."""
     return [mechanism for mechanism in MECHANISMS if mechanism.needs in bits]
+
+
+@cache
+def offer_of(bits: SessionBits) -> bytes:
+    """Return what a stream with these bits is offered, as it is hashed (XEP-0474 §6.1)."""
+    names = _UNIT.join(sorted(mechanism.name for mechanism in offered_mechanisms(bits)))
+    return (names + _GROUP + END_POINT_TYPE if SessionBits.BINDABLE in bits else names).encode()

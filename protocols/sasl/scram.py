@@ -3,9 +3,13 @@
 With -PLUS the client proves as well that its TLS ends at our certificate (`tls-server-end-point`, RFC 5929
 §4); what binds more, `tls-exporter` of RFC 9266, Python's ssl cannot tell. A client that would have bound its
 log-in, and did not because it was shown no -PLUS ('y'), is refused where we do show it: somebody is between.
+For all else that may have been kept from a client our first message has a hash of what we offered (XEP-0474),
+which the proofs of both sides cover.
 """
 
+import hashlib
 import re
+from base64 import b64encode
 from collections.abc import Callable
 from typing import Final, final
 
@@ -14,8 +18,8 @@ from scramp.core import ScramServer
 
 from protocols.conditions import SaslCondition
 from protocols.errors import LocalProtocolError
-from protocols.sasl.exchange import Challenge, IdentityClaimed, Proved, SaslFailure
-from protocols.sasl.keys import ITERATIONS, SALT_BYTES, ScramKeys
+from protocols.sasl.exchange import Challenge, Circumstances, IdentityClaimed, Proved, SaslFailure
+from protocols.sasl.keys import ITERATIONS, SALT_BYTES, SCRAM_SHA_1, ScramKeys
 
 END_POINT_TYPE: Final = "tls-server-end-point"
 
@@ -31,22 +35,20 @@ _CLIENT_FINAL: Final = re.compile("c=[A-Za-z0-9+/=]+,r=[^,]+(?:,[A-Za-z]=[^,]+)*
 class ScramExchange:
     """The server's side of one attempt with SCRAM."""
 
-    __slots__ = ("_client_first", "_end_point", "_is_bound", "_mechanism", "_nonce", "_server")
+    __slots__ = ("_circumstances", "_client_first", "_is_bound", "_mechanism", "_server")
     first_challenge: Final = b""
 
-    def __init__(self, mechanism: str, is_bound: bool, nonce: str, end_point: bytes | None) -> None:
+    def __init__(self, mechanism: str, circumstances: Circumstances, *, is_bound: bool) -> None:
         """Wait for the client's first message.
 
         Args:
             mechanism: `SCRAM_SHA_1` or `SCRAM_SHA_256`.
+            circumstances: With an end point where the client was shown a -PLUS.
             is_bound: Whether it is the -PLUS of that.
-            end_point: The hash of our certificate where the client was shown a -PLUS.
-            nonce: Our half of the nonce: random printable ASCII without a comma, never used before.
         """
         self._mechanism = mechanism
         self._is_bound = is_bound
-        self._end_point = end_point
-        self._nonce = nonce
+        self._circumstances = circumstances
         self._client_first = ""
         self._server: ScramServer | None = None
 
@@ -71,8 +73,17 @@ class ScramExchange:
         server = self._new_server(keys)
         server.set_client_first(self._client_first)
         self._server = server
-        server_first: str = server.get_server_first()
-        return Challenge(server_first.encode())
+        server.get_server_first()
+        server.server_first += self._hash_of_offer()  # which the proofs cover from here on
+        return Challenge(server.server_first.encode())
+
+    def _hash_of_offer(self) -> str:
+        """Return the attribute by which a client sees whether somebody has changed what it was offered."""
+        offer = self._circumstances.offer
+        if not offer:
+            return ""
+        name = "sha1" if self._mechanism == SCRAM_SHA_1 else "sha256"
+        return ",h=" + b64encode(hashlib.new(name, offer, usedforsecurity=False).digest()).decode()
 
     def _take_client_first(self, text: str) -> IdentityClaimed:
         header = _GS2_HEADER.match(text)
@@ -95,14 +106,16 @@ class ScramExchange:
                 )
         elif flag.startswith("p"):
             raise SaslFailure(SaslCondition.MALFORMED_REQUEST, "only the -PLUS of a mechanism binds channels")
-        elif flag == "y" and self._end_point is not None:
+        elif flag == "y" and self._circumstances.end_point is not None:
             raise SaslFailure(SaslCondition.NOT_AUTHORIZED, "you were not shown the -PLUS that was offered")
 
     def _make_server(self, find: Callable[[str], tuple[bytes, bytes, bytes, int]]) -> ScramServer:
         if not self._is_bound:
-            return ScramMechanism(self._mechanism).make_server(find, s_nonce=self._nonce)
-        binding = (END_POINT_TYPE, self._end_point)
-        return ScramMechanism(f"{self._mechanism}-PLUS").make_server(find, binding, s_nonce=self._nonce)
+            return ScramMechanism(self._mechanism).make_server(find, s_nonce=self._circumstances.nonce)
+        binding = (END_POINT_TYPE, self._circumstances.end_point)
+        return ScramMechanism(f"{self._mechanism}-PLUS").make_server(
+            find, binding, s_nonce=self._circumstances.nonce
+        )
 
     def _parse_username(self, text: str) -> str:
         """Let scramp parse the message for the sake of the name: the keys depend on it.

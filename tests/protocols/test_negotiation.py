@@ -387,6 +387,7 @@ def rfc_setup(bits: SessionBits, framing: Framing, stream_ids: Iterable[str] = S
 @pytest.fixture
 def keys_of_the_rfc(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(negotiation_support, "KEYS", derive_keys(PASSWORD, SALT))
+    monkeypatch.setattr("protocols.negotiation_login.offer_of", lambda _bits: b"")  # XEP-0474 is younger
 
 
 @pytest.mark.usefixtures("keys_of_the_rfc")

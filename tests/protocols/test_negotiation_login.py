@@ -1,6 +1,8 @@
 """Logging in: SASL as the stream sees it."""
 
-from base64 import b64decode
+import hashlib
+import re
+from base64 import b64decode, b64encode
 
 import pytest
 from scramp import ScramClient
@@ -402,3 +404,17 @@ def test_login_by_digest_md5_is_on_offer_where_the_operator_says_so() -> None:
 def test_login_by_digest_md5_begins_with_our_challenge_whatever_the_client_knows_from_before() -> None:
     answer = answer_digest(ACCOUNT, 'realm="im.example.com",nonce="nonce-0"')
     assert failure("not-authorized") in sent(opened(DIGEST_BITS).receive(auth("DIGEST-MD5", answer)))
+
+
+@pytest.mark.parametrize("end_point", [None, b"hash"])
+def test_login_by_scram_tells_the_hash_of_what_was_offered_on_this_stream(end_point: bytes | None) -> None:
+    """XEP-0474 §6.1, from what stands in the features."""
+    negotiation = Negotiation(make_setup(DIGEST_BITS, end_point=end_point))
+    features = sent(negotiation.receive(header())).decode()
+    offer = "\x1e".join(sorted(re.findall("<mechanism>(.*?)</mechanism>", features)))
+    if "sasl-channel-binding" in features:
+        offer += "\x1f" + "\x1e".join(sorted(re.findall("<channel-binding type='(.*?)'/>", features)))
+    negotiation.receive(auth("SCRAM-SHA-1", b"n,,n=juliet,r=fyko"))
+    challenge = challenge_in(negotiation.receive(CredentialsFound(KEYS)))
+    expected = b64encode(hashlib.sha1(offer.encode(), usedforsecurity=False).digest()).decode()
+    assert challenge.endswith(f",h={expected}")

@@ -2,7 +2,8 @@
 
 from protocols.sasl.exchange import Circumstances, GuestWelcome, IdentityClaimed
 from protocols.sasl.keys import DIGEST_MD5, SCRAM_MECHANISMS
-from protocols.sasl.mechanisms import MECHANISMS
+from protocols.sasl.mechanisms import MECHANISMS, offer_of
+from protocols.session_bits import SessionBits
 
 CIRCUMSTANCES = Circumstances("localhost", "3rfcNHYJY1ZVvWVs7j", b"hash", ("user@localhost",))
 FIRST_MESSAGE = {
@@ -42,3 +43,12 @@ def test_mechanisms_each_begin_with_a_client_that_says_who_it_is() -> None:
 def test_mechanisms_ask_for_keys_that_exist() -> None:
     for mechanism in MECHANISMS:
         assert set(mechanism.keys) <= {*SCRAM_MECHANISMS, DIGEST_MD5}
+
+
+def test_offer_is_sorted_and_has_bindings_where_there_are_any() -> None:
+    both = SessionBits.BINDABLE | SessionBits.CERTIFIED
+    assert offer_of(SessionBits.NONE) == b"PLAIN\x1eSCRAM-SHA-1\x1eSCRAM-SHA-256"
+    assert offer_of(both) == (
+        b"EXTERNAL\x1ePLAIN\x1eSCRAM-SHA-1\x1eSCRAM-SHA-1-PLUS\x1eSCRAM-SHA-256\x1eSCRAM-SHA-256-PLUS"
+        b"\x1ftls-server-end-point"
+    )

@@ -7,7 +7,7 @@ from scramp import ScramClient, ScramException
 
 from protocols.conditions import SaslCondition
 from protocols.errors import LocalProtocolError
-from protocols.sasl.exchange import Challenge, IdentityClaimed, Proved, SaslFailure
+from protocols.sasl.exchange import Challenge, Circumstances, IdentityClaimed, Proved, SaslFailure
 from protocols.sasl.keys import (
     SALT_BYTES,
     SCRAM_MECHANISMS,
@@ -18,7 +18,7 @@ from protocols.sasl.keys import (
     derive_keys,
     find_keys,
 )
-from protocols.sasl.scram import ScramExchange
+from protocols.sasl.scram import END_POINT_TYPE, ScramExchange
 
 SALT = bytes(range(SALT_BYTES))
 PASSWORD = "pencil"
@@ -32,9 +32,22 @@ def keys_for(mechanism: str, password: str = PASSWORD, salt: bytes = SALT) -> Sc
     return keys
 
 
+def begin(
+    mechanism: str,
+    nonce: str = NONCE,
+    end_point: bytes | None = None,
+    *,
+    is_bound: bool = False,
+    offer: bytes = b"",
+) -> ScramExchange:
+    return ScramExchange(
+        mechanism, Circumstances("localhost", nonce, end_point, offer=offer), is_bound=is_bound
+    )
+
+
 def begun(mechanism: str = SCRAM_SHA_1) -> ScramExchange:
     """An exchange that has sent its challenge for CLIENT_FIRST."""
-    exchange = ScramExchange(mechanism, False, NONCE, None)
+    exchange = begin(mechanism, NONCE)
     exchange.respond(CLIENT_FIRST)
     exchange.resume(keys_for(mechanism, salt=b64decode("QSXCR+Q6sek8bf92")))
     return exchange
@@ -47,7 +60,7 @@ def refusal(exchange: ScramExchange, message: bytes) -> SaslCondition:
 
 
 def test_scram_sha_1_plays_the_exchange_of_rfc_5802() -> None:
-    exchange = ScramExchange(SCRAM_SHA_1, False, NONCE, None)
+    exchange = begin(SCRAM_SHA_1, NONCE)
     assert exchange.respond(CLIENT_FIRST) == IdentityClaimed("user", "")
     challenge = exchange.resume(keys_for(SCRAM_SHA_1, salt=b64decode("QSXCR+Q6sek8bf92")))
     assert challenge == Challenge(b"r=fyko+d2lbbFgONRv9qkxdawL3rfcNHYJY1ZVvWVs7j,s=QSXCR+Q6sek8bf92,i=4096")
@@ -56,7 +69,7 @@ def test_scram_sha_1_plays_the_exchange_of_rfc_5802() -> None:
 
 
 def test_scram_sha_256_plays_the_exchange_of_rfc_7677() -> None:
-    exchange = ScramExchange(SCRAM_SHA_256, False, "%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0", None)
+    exchange = begin(SCRAM_SHA_256, "%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0")
     assert exchange.respond(b"n,,n=user,r=rOprNGfwEbeRWgbNEkqO") == IdentityClaimed("user", "")
     challenge = exchange.resume(keys_for(SCRAM_SHA_256, salt=b64decode("W22ZaJ0SNY7soEsUEjb6gQ==")))
     nonce = b"rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0"
@@ -73,7 +86,7 @@ def test_scram_convinces_scramps_client_and_is_convinced(
     mechanism: str, username: str, password: str
 ) -> None:
     client = ScramClient([mechanism], username, password, c_nonce="fyko+d2lbbFgONRv9qkxdawL")
-    exchange = ScramExchange(mechanism, False, NONCE, None)
+    exchange = begin(mechanism, NONCE)
 
     assert exchange.respond(client.get_client_first().encode()) == IdentityClaimed(username, "")
     client.set_server_first(exchange.resume(keys_for(mechanism, password)).data.decode())
@@ -86,7 +99,7 @@ def test_scram_convinces_scramps_client_and_is_convinced(
 @pytest.mark.parametrize("mechanism", SCRAM_MECHANISMS)
 def test_scram_wrong_password_is_not_authorized(mechanism: str) -> None:
     client = ScramClient([mechanism], "user", "pencils")
-    exchange = ScramExchange(mechanism, False, NONCE, None)
+    exchange = begin(mechanism, NONCE)
     exchange.respond(client.get_client_first().encode())
     client.set_server_first(exchange.resume(keys_for(mechanism)).data.decode())
     assert refusal(exchange, client.get_client_final().encode()) is SaslCondition.NOT_AUTHORIZED
@@ -96,14 +109,14 @@ def test_scram_wrong_password_is_not_authorized(mechanism: str) -> None:
 def test_scram_decoy_keys_play_the_exchange_to_its_end(mechanism: str) -> None:
     """Somebody who guesses names sees the same messages as for an account that exists."""
     client = ScramClient([mechanism], "nobody", "pencil")
-    exchange = ScramExchange(mechanism, False, NONCE, None)
+    exchange = begin(mechanism, NONCE)
     exchange.respond(client.get_client_first().encode())
     client.set_server_first(exchange.resume(decoy_keys(mechanism, "nobody", b"secret")).data.decode())
     assert refusal(exchange, client.get_client_final().encode()) is SaslCondition.NOT_AUTHORIZED
 
 
 def test_scram_client_that_saw_no_channel_binding_on_offer_is_fine() -> None:
-    exchange = ScramExchange(SCRAM_SHA_1, False, NONCE, None)
+    exchange = begin(SCRAM_SHA_1, NONCE)
     assert exchange.respond(b"y,,n=user,r=fyko") == IdentityClaimed("user", "")
 
 
@@ -130,7 +143,7 @@ def test_scram_client_that_saw_no_channel_binding_on_offer_is_fine() -> None:
 def test_scram_first_message_that_cannot_be_taken_is_refused(
     message: bytes, condition: SaslCondition
 ) -> None:
-    assert refusal(ScramExchange(SCRAM_SHA_1, False, NONCE, None), message) is condition
+    assert refusal(begin(SCRAM_SHA_1, NONCE), message) is condition
 
 
 @pytest.mark.parametrize(
@@ -164,7 +177,7 @@ def test_scram_after_success_is_over() -> None:
 
 
 def test_scram_out_of_turn_is_our_own_fault() -> None:
-    exchange = ScramExchange(SCRAM_SHA_1, False, NONCE, None)
+    exchange = begin(SCRAM_SHA_1, NONCE)
     with pytest.raises(LocalProtocolError):
         exchange.resume(keys_for(SCRAM_SHA_1))
     exchange.respond(CLIENT_FIRST)
@@ -180,7 +193,7 @@ def test_scram_out_of_turn_is_our_own_fault() -> None:
 def test_scram_client_notices_a_server_that_does_not_know_the_keys() -> None:
     """The server's signature must depend on the server key, or a client could be deceived."""
     client = ScramClient([SCRAM_SHA_1], "user", "pencil")
-    exchange = ScramExchange(SCRAM_SHA_1, False, NONCE, None)
+    exchange = begin(SCRAM_SHA_1, NONCE)
     exchange.respond(client.get_client_first().encode())
     keys = keys_for(SCRAM_SHA_1)
     forged = ScramKeys(keys.mechanism, keys.salt, keys.iterations, keys.stored_key, bytes(20))
@@ -200,7 +213,7 @@ END_POINT = b"the hash of a certificate"
 @pytest.mark.parametrize("seen", [END_POINT, b"the hash of another"])
 def test_scram_plus_convinces_who_sees_the_same_certificate_only(mechanism: str, seen: bytes) -> None:
     client = ScramClient([f"{mechanism}-PLUS"], "user", PASSWORD, ("tls-server-end-point", seen))
-    exchange = ScramExchange(mechanism, True, NONCE, END_POINT)
+    exchange = begin(mechanism, NONCE, END_POINT, is_bound=True)
     assert exchange.respond(client.get_client_first().encode()) == IdentityClaimed("user", "")
     client.set_server_first(exchange.resume(keys_for(mechanism)).data.decode())
     final = client.get_client_final().encode()
@@ -214,19 +227,54 @@ def test_scram_plus_convinces_who_sees_the_same_certificate_only(mechanism: str,
 
 @pytest.mark.parametrize("flag", ["n", "y", "p=tls-exporter", "p=tls-unique"])
 def test_scram_plus_takes_no_other_binding_and_not_none(flag: str) -> None:
-    exchange = ScramExchange(SCRAM_SHA_256, True, NONCE, END_POINT)
+    exchange = begin(SCRAM_SHA_256, NONCE, END_POINT, is_bound=True)
     assert refusal(exchange, f"{flag},,n=user,r=fyko".encode()) is SaslCondition.MALFORMED_REQUEST
 
 
 def test_scram_client_that_was_shown_no_plus_is_refused_where_it_was_on_offer() -> None:
     """RFC 5802 §6: somebody has taken it out of the list."""
     first = b"y,,n=user,r=fyko"
-    shown = ScramExchange(SCRAM_SHA_256, False, NONCE, END_POINT)
+    shown = begin(SCRAM_SHA_256, NONCE, END_POINT)
     assert refusal(shown, first) is SaslCondition.NOT_AUTHORIZED
-    not_shown = ScramExchange(SCRAM_SHA_256, False, NONCE, None)
+    not_shown = begin(SCRAM_SHA_256, NONCE)
     assert not_shown.respond(first) == IdentityClaimed("user", "")
 
 
 def test_scram_client_that_cannot_bind_is_let_in_all_the_same() -> None:
-    exchange = ScramExchange(SCRAM_SHA_256, False, NONCE, END_POINT)
+    exchange = begin(SCRAM_SHA_256, NONCE, END_POINT)
     assert exchange.respond(b"n,,n=user,r=fyko") == IdentityClaimed("user", "")
+
+
+# -- XEP-0474
+
+OFFER = b"SCRAM-SHA-1\x1eSCRAM-SHA-1-PLUS\x1ftls-exporter\x1etls-server-end-point"
+
+
+def test_first_message_has_the_hash_of_what_was_offered() -> None:
+    """That of the example in XEP-0474 §6.3."""
+    exchange = begin(SCRAM_SHA_1, offer=OFFER)
+    exchange.respond(CLIENT_FIRST)
+    challenge = exchange.resume(keys_for(SCRAM_SHA_1))
+    assert challenge.data.endswith(b",i=4096,h=G6k/rBLDqgOhRRaCuuatSDFkJ08=")
+
+
+@pytest.mark.parametrize("mechanism", SCRAM_MECHANISMS)
+@pytest.mark.parametrize("is_bound", [True, False])
+def test_hash_of_what_was_offered_is_proved_by_both_sides(mechanism: str, *, is_bound: bool) -> None:
+    name, binding = (f"{mechanism}-PLUS", (END_POINT_TYPE, END_POINT)) if is_bound else (mechanism, None)
+    client = ScramClient([name], "user", PASSWORD, binding)
+    exchange = begin(mechanism, end_point=END_POINT, is_bound=is_bound, offer=OFFER)
+    exchange.respond(client.get_client_first().encode())
+    client.set_server_first(exchange.resume(keys_for(mechanism)).data.decode())
+    proved = exchange.respond(client.get_client_final().encode())
+    assert isinstance(proved, Proved)
+    client.set_server_final(proved.data.decode())
+
+
+def test_hash_that_somebody_has_changed_on_its_way_lets_nobody_in() -> None:
+    client = ScramClient([SCRAM_SHA_1], "user", PASSWORD)
+    exchange = begin(SCRAM_SHA_1, offer=OFFER)
+    exchange.respond(client.get_client_first().encode())
+    changed = exchange.resume(keys_for(SCRAM_SHA_1)).data.decode().replace("h=G", "h=H")
+    client.set_server_first(changed)
+    assert refusal(exchange, client.get_client_final().encode()) is SaslCondition.NOT_AUTHORIZED

@@ -3,7 +3,7 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from protocols.sasl.exchange import IdentityClaimed, SaslFailure
+from protocols.sasl.exchange import Circumstances, IdentityClaimed, SaslFailure
 from protocols.sasl.keys import SCRAM_MECHANISMS, decoy_keys
 from protocols.sasl.scram import ScramExchange
 
@@ -30,7 +30,7 @@ messages = st.one_of(st.binary(max_size=40), st.text(max_size=40).map(lambda tex
 @settings(max_examples=200, deadline=None)
 @given(mechanism=st.sampled_from(SCRAM_MECHANISMS), first=messages, last=messages)
 def test_scram_arbitrary_messages_prove_nothing(mechanism: str, first: bytes, last: bytes) -> None:
-    exchange = ScramExchange(mechanism, False, "3rfc", None)
+    exchange = ScramExchange(mechanism, Circumstances("localhost", "3rfc"), is_bound=False)
     try:
         claimed = exchange.respond(first)
         assert isinstance(claimed, IdentityClaimed)

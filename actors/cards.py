@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from actors.account_items import AccountItems
 from actors.presence_effects import Answer, ForgetItem, KeepItem
+from actors.settings import count, setting
 from protocols.conditions import StanzaCondition
 from protocols.errors import StanzaError
 from protocols.vcard import Card, packed, unpacked
@@ -22,6 +24,20 @@ KIND: Final = "vcard"
 KEY: Final = ""
 SPREAD: Final = 4
 """How many times what a client may set both forms together may take: the other form may need more words."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CardOptions:
+    """How large cards may be."""
+
+    bytes_max: int = setting(
+        131_072, "Bytes of a card that a client may set, its picture included.", least=1, most=1_048_576
+    )
+    elements_max: int = count(
+        1_000,
+        "Elements of which it may consist: ten times as many as of any card that is used.",
+        most=100_000,
+    )
 
 
 async def read_card(context: AccountContext) -> Card:
@@ -48,7 +64,7 @@ def shown(context: AccountContext, request: Request, form: bytes, nothing: bytes
 
 
 async def changed(
-    context: AccountContext, request: Request, change: Callable[[Card, Element], Card], bytes_max: int
+    context: AccountContext, request: Request, change: Callable[[Card, Element], Card]
 ) -> Sequence[AccountEffect]:
     """The card as the request will have it, instead of that of before.
 
@@ -56,6 +72,10 @@ async def changed(
         StanzaError: it is too large.
         StoreUnavailable: the database is away.
     """
+    options = context.options(CardOptions)
+    bytes_max, elements_max = options.bytes_max, options.elements_max
+    if sum(1 for _ in request.payload.iter()) > elements_max:
+        raise StanzaError(StanzaCondition.NOT_ACCEPTABLE, f"a card has at most {elements_max} elements here")
     if len(element_bytes(request.payload)) > bytes_max:
         raise StanzaError(StanzaCondition.NOT_ACCEPTABLE, f"a card has at most {bytes_max} bytes here")
     card = change(await read_card(context), request.payload)

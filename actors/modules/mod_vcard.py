@@ -5,14 +5,12 @@ Also the server and its services have one.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from actors import cards
 from actors.account_items import AccountItems
 from actors.module import GET, SET, AccountIq, Asker, DomainIq, Module, Xep
 from actors.presence_effects import Answer
-from actors.settings import setting
 from protocols.conditions import StanzaCondition
 from protocols.errors import StanzaError
 from protocols.namespaces import VCARD_TEMP
@@ -29,15 +27,6 @@ if TYPE_CHECKING:
 _VCARD: Final = PayloadName(VCARD_TEMP, "vCard")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class VcardOptions:
-    """How large cards may be."""
-
-    bytes_max: int = setting(
-        131_072, "Bytes of a card that a client may set, its picture included.", least=1, most=1_048_576
-    )
-
-
 async def tell_card(context: AccountContext, request: Request) -> Sequence[AccountEffect]:
     """An account's card, whoever asks and whether or not its owner is there (§3.1, §3.3)."""
     return cards.shown(context, request, (await cards.read_card(context)).temp, EMPTY_TEMP)
@@ -45,7 +34,7 @@ async def tell_card(context: AccountContext, request: Request) -> Sequence[Accou
 
 async def set_card(context: AccountContext, request: Request) -> Sequence[AccountEffect]:
     """All of one's card (§3.2)."""
-    return await cards.changed(context, request, with_temp, context.options(VcardOptions).bytes_max)
+    return await cards.changed(context, request, with_temp)
 
 
 async def tell_host_card(context: Context, request: Request) -> Sequence[Answer]:
@@ -68,6 +57,6 @@ MODULE: Final = Module(
         AccountIq(_VCARD, SET, Asker.OWNER, set_card),
         DomainIq(_VCARD, GET | SET, tell_host_card, to_services=True),
     ),
-    options=VcardOptions,
+    options=cards.CardOptions,
     uses=(AccountItems,),
 )

@@ -5,14 +5,12 @@ That they are also published as personal events comes with personal eventing.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from actors import cards
 from actors.account_items import AccountItems
 from actors.module import GET, SET, AccountIq, Asker, DomainIq, Module, Xep
 from actors.presence_effects import Answer
-from actors.settings import setting
 from protocols.conditions import StanzaCondition
 from protocols.errors import StanzaError
 from protocols.namespaces import VCARD4
@@ -29,15 +27,6 @@ if TYPE_CHECKING:
 _VCARD: Final = PayloadName(VCARD4, "vcard")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Vcard4Options:
-    """How large cards may be."""
-
-    bytes_max: int = setting(
-        131_072, "Bytes of a card that a client may set, its picture included.", least=1, most=1_048_576
-    )
-
-
 async def tell_card(context: AccountContext, request: Request) -> Sequence[AccountEffect]:
     """An account's card, whoever asks and whether or not its owner is there."""
     return cards.shown(context, request, (await cards.read_card(context)).vcard4, EMPTY_VCARD4)
@@ -45,7 +34,7 @@ async def tell_card(context: AccountContext, request: Request) -> Sequence[Accou
 
 async def set_card(context: AccountContext, request: Request) -> Sequence[AccountEffect]:
     """All of one's card."""
-    return await cards.changed(context, request, with_vcard4, context.options(Vcard4Options).bytes_max)
+    return await cards.changed(context, request, with_vcard4)
 
 
 async def tell_host_card(context: Context, request: Request) -> Sequence[Answer]:
@@ -69,6 +58,6 @@ MODULE: Final = Module(
         AccountIq(_VCARD, SET, Asker.OWNER, set_card),
         DomainIq(_VCARD, GET | SET, tell_host_card, to_services=True),
     ),
-    options=Vcard4Options,
+    options=cards.CardOptions,
     uses=(AccountItems,),
 )

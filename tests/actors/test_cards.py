@@ -1,9 +1,8 @@
-"""Both forms of a card together have a bound as well, as one may need many more words than the other."""
+"""Cards have bounds, in their parts and in both forms together, as one may need many more words."""
 
 import pytest
 
-from actors.modules.mod_vcard import VcardOptions
-from actors.modules.mod_vcard4 import Vcard4Options
+from actors.cards import CardOptions
 from protocols.vcard import unpacked
 from tests.actors.house import House
 
@@ -15,7 +14,7 @@ NUMBER = "<TEL><HOME/><WORK/><NUMBER>1</NUMBER></TEL>"
 async def test_card_that_needs_too_many_words_in_the_other_form_is_refused(
     numbers: int, is_taken: bool
 ) -> None:
-    options = {"vcard": VcardOptions(bytes_max=BYTES_MAX), "vcard4": Vcard4Options(bytes_max=BYTES_MAX)}
+    options = dict.fromkeys(("vcard", "vcard4"), CardOptions(bytes_max=BYTES_MAX))
     async with House(options=options).open() as house:
         romeo = await house.log_in("romeo@localhost/orchard")
         alone = f"<kind><text>{'k' * 900}</text></kind>"
@@ -30,3 +29,17 @@ async def test_card_that_needs_too_many_words_in_the_other_form_is_refused(
         assert (house.store._items == before) is not is_taken
         (kept,) = house.store._items.values()
         assert alone.encode() in unpacked(kept.data).vcard4
+
+
+@pytest.mark.parametrize(
+    "form", ["<vCard xmlns='vcard-temp'>", "<vcard xmlns='urn:ietf:params:xml:ns:vcard-4.0'>"]
+)
+@pytest.mark.parametrize(("elements", "is_taken"), [(4, True), (5, False)])
+async def test_card_has_so_many_elements_at_most(form: str, elements: int, is_taken: bool) -> None:
+    options = dict.fromkeys(("vcard", "vcard4"), CardOptions(elements_max=4))
+    async with House(options=options).open() as house:
+        romeo = await house.log_in("romeo@localhost/orchard")
+        card = f"{form}<a><b/>{'<c/>' * (elements - 3)}</a></{form[1:6]}>"
+        answer = await romeo.ask(f"<iq type='set' id='c'>{card}</iq>")
+        assert ("<not-acceptable " in answer) is not is_taken
+        assert bool(house.store._items) is is_taken

@@ -2,7 +2,7 @@
 
 import pytest
 
-from actors.modules.mod_vcard import VcardOptions
+from actors.cards import CardOptions
 from store.memory.faults import Fault
 from tests.actors.house import House
 from tests.actors.house_client import Client, said
@@ -70,7 +70,7 @@ async def test_card_of_the_server_says_who_it_is(host: str) -> None:
 
 async def test_card_has_a_largest_size() -> None:
     largest = '<vCard xmlns="vcard-temp"><FN>12</FN></vCard>'
-    options = {"vcard": VcardOptions(bytes_max=len(largest))}
+    options = {"vcard": CardOptions(bytes_max=len(largest))}
     async with House(options=options).open() as house:
         romeo = await house.log_in(f"{ROMEO}/orchard")
         assert 'type="result"' in await romeo.ask(vcard("<FN>12</FN>", "set"))

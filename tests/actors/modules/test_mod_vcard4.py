@@ -2,7 +2,7 @@
 
 import pytest
 
-from actors.modules.mod_vcard4 import Vcard4Options
+from actors.cards import CardOptions
 from store.memory.faults import Fault
 from tests.actors.house import House
 from tests.actors.house_client import Client, said
@@ -77,7 +77,7 @@ async def test_card_of_the_server_says_what_it_is() -> None:
 
 async def test_card_has_a_largest_size() -> None:
     largest = f'<vcard xmlns="{VCARD4}"><fn><text>12</text></fn></vcard>'
-    async with House(options={"vcard4": Vcard4Options(bytes_max=len(largest))}).open() as house:
+    async with House(options={"vcard4": CardOptions(bytes_max=len(largest))}).open() as house:
         romeo = await house.log_in(f"{ROMEO}/orchard")
         assert 'type="result"' in await romeo.ask(vcard("<fn><text>12</text></fn>", "set"))
         assert "<not-acceptable " in await romeo.ask(vcard("<fn><text>123</text></fn>", "set"))

@@ -110,6 +110,8 @@ class Parcel:
             self.ledger = ledger
             self.at_ms = ledger.books.now_ms()
             self.stanza_id = ledger.books.new_token()
+            if self._expected > 1 or ledger.placed:
+                ledger.placed.append(self)
         self.outbound = (*self.outbound, place)
         self.outstanding += 1
         self._readers.append(reader)
@@ -133,7 +135,12 @@ class Parcel:
             assert self.stanza is not None
             if self.stanza.receipt is not None:
                 self.stanza.receipt.hold()
-            self.ledger.log(self)
+            self.ledger.log_in_order(self)
+
+    @property
+    def is_placed(self) -> bool:
+        """Whether every session that is to get it has given it a place, or does not take it."""
+        return self._expected <= 0
 
     @property
     def is_elsewhere(self) -> bool:
@@ -192,6 +199,7 @@ class Ledger:
     Attributes:
         next_seq: The next free number of the log.
         limit: The highest that is reserved; a number above it is nobody's yet.
+        placed: Parcels that some session has given a place and another not yet, and those that came behind.
         owed: Parcels by number, from their logging until they are settled, or back in the offline queue.
         done: Those of them that every session is done with, to be settled when that is safe.
         ripe: Those of which it is safe, to be settled when it is the ledger's turn.
@@ -210,6 +218,7 @@ class Ledger:
         "limit",
         "next_seq",
         "owed",
+        "placed",
         "refill",
         "ripe",
         "waiting",
@@ -226,6 +235,7 @@ class Ledger:
         self.next_seq = 1
         self.limit = 0
         self.is_refilling = False
+        self.placed: deque[Parcel] = deque()
         self.owed: dict[int, Parcel] = {}
         self.done: list[Parcel] = []
         self.ripe: deque[Parcel] = deque()
@@ -235,7 +245,7 @@ class Ledger:
     @property
     def is_idle(self) -> bool:
         """Whether nothing is left to do here."""
-        return not (self.owed or self.done or self.ripe or self.waiting)
+        return not (self.placed or self.owed or self.done or self.ripe or self.waiting)
 
     @property
     def left(self) -> int:
@@ -262,6 +272,16 @@ class Ledger:
         if not self.is_refilling:
             self.is_refilling = True
             self.refill()
+
+    def log_in_order(self, parcel: Parcel) -> None:
+        """Write a parcel into the log, behind those that were given a place before it.
+
+        Logged sooner, it would come before them to whoever resumes after a crash in between.
+        """
+        if not self.placed:
+            self.log(parcel)
+        while self.placed and self.placed[0].is_placed:
+            self.log(self.placed.popleft())
 
     def log(self, parcel: Parcel) -> None:
         """Write a parcel into the log, as soon as there is a number for it."""

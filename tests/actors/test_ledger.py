@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import trio
-from trio.testing import MockClock
+from trio.testing import MockClock, wait_all_tasks_blocked
 
 from actors.fates import FateLog
 from actors.ledger import GATE, SEQ_LOW, Books, Ledger, Parcel, RecordRefusedError, logged_parcel
@@ -141,6 +141,27 @@ async def test_parcel_for_two_is_one_record_once_both_have_given_it_a_place() ->
         (record,) = clerk.log
         assert record.outbound == (PLACE, OTHER_PLACE)
         assert [reader.take_signals() for reader in readers] == [GATE, GATE]
+
+
+async def test_parcel_behind_one_that_waits_for_another_session_is_logged_behind_it() -> None:
+    """Else a crash in between would leave the later one alone in the log."""
+    async with opened() as clerk:
+        first = Parcel(clerk.message("first"), 2)
+        first.place(clerk.ledger, PLACE, Mailbox())
+        clerk.deliver(clerk.message("second"))
+        third = Parcel(clerk.message("third"), 2)
+        third.place(clerk.ledger, PLACE, Mailbox())
+        clerk.deliver(clerk.message("fourth"))
+        await wait_all_tasks_blocked()
+        assert not clerk.desk.thread.jobs
+        first.place(clerk.ledger, OTHER_PLACE, Mailbox())
+        await clerk.desk.work()
+        assert not clerk.ledger.is_idle
+        third.decline()
+        await clerk.desk.work()
+        logged = [record.data.partition(b"<body>")[2].partition(b"<")[0].decode() for record in clerk.log]
+        assert logged == ["first", "second", "third", "fourth"]
+        assert [len(batch) for batch in clerk.desk.batches] == [2, 2]
 
 
 async def test_parcel_one_has_declined_waits_for_the_others_only() -> None:

@@ -23,7 +23,7 @@ from protocols.stanza import PayloadName
 if TYPE_CHECKING:
     from actors.gates import Guard, Notes
     from actors.offline_queue import Waiting
-    from actors.presence_effects import AccountEffect, DomainEffect, HookEffect, Send
+    from actors.presence_effects import AccountEffect, DomainEffect, HookEffect, ServerEffect
     from actors.settings import LimitSettings
     from protocols.jid import JID
     from protocols.session_bits import SessionBits
@@ -87,6 +87,7 @@ class Context:
         modules: The modules that run.
         now_ms: Tells the time, in milliseconds since 1970.
         started_ms: When the server was started, in the same.
+        admins: The bare addresses of those who run the server.
         new_token: Makes an unguessable text, for ids.
         chosen_options: The module's options; see `options`.
         interfaces: What the module uses, by type; see `use`.
@@ -99,6 +100,7 @@ class Context:
     now_ms: Callable[[], int]
     started_ms: int
     new_token: Callable[[], str]
+    admins: frozenset[str]
     chosen_options: object
     interfaces: Mapping[type, object]
 
@@ -350,7 +352,7 @@ class OnServerMessage(NamedTuple):
     and so is one for which a hook fails. It is run in its sender's task, and does not wait.
     """
 
-    handle: Callable[[Context, Stanza], Sequence[Send] | None]
+    handle: Callable[[Context, Stanza], Sequence[ServerEffect] | None]
     priority: int = 0
 
 

@@ -15,6 +15,7 @@ import trio
 from actors import routing
 from actors.account_items import AccountItems, FoundItems
 from actors.accounts import Accounts
+from actors.domain_items import DomainItems
 from actors.form_keys import FormKeys
 from actors.gates import UNKNOWN, Guards, NamedGuard, shut
 from actors.hook_runner import HookRunner, in_order
@@ -81,6 +82,7 @@ class _Common(TypedDict):
     now_ms: Callable[[], int]
     started_ms: int
     new_token: Callable[[], str]
+    admins: frozenset[str]
     chosen_options: object
     interfaces: Mapping[type, object]
 
@@ -118,6 +120,7 @@ class ModuleHost:
         }
         self._shared: dict[type, object] = {
             Accounts: server.accounts,
+            DomainItems: server.items,
             FoundItems: FoundItems(server.store),
             FormKeys: server.form_keys,
         }
@@ -152,6 +155,7 @@ class ModuleHost:
             "now_ms": server.world.now_ms,
             "started_ms": server.started_ms,
             "new_token": server.world.new_token,
+            "admins": server.admins,
             "chosen_options": self._options.get(module.name),
             "interfaces": {each: there[each] for each in module.uses if each in there},
         }

@@ -44,6 +44,7 @@ from actors.presence_messages import (
     DescribeUser,
     LoadSessions,
     LoggedOut,
+    LookAgain,
     OwnMessage,
     OwnPresence,
     OwnSubscription,
@@ -104,7 +105,8 @@ class Presence(Actor[PresenceMessage, PresenceEffect]):
         {
             *(SessionBound, SessionEnded, OwnPresence, OwnSubscription, PassOn, Routed, LoggedOut),
             *(CreateAccount, SetCredentials, ReplaceKeys, DeleteAccount, DescribeUser),
-            *(ReserveNumbers, QueueGrew, Again, Announce, LoadSessions, ResumeStored, SessionResumed),
+            *(ReserveNumbers, QueueGrew, LookAgain, Again, Announce),
+            *(LoadSessions, ResumeStored, SessionResumed),
         }
     )
 
@@ -169,21 +171,24 @@ class Presence(Actor[PresenceMessage, PresenceEffect]):
                 return rules.note_logout(self._state, at_ms, status)
             case SessionResumed():
                 return await self._session_resumed(message)
-            case ReserveNumbers() | QueueGrew():
+            case ReserveNumbers() | QueueGrew() | LookAgain():
                 return await self._plan_for_ledger(message)
             case _:
                 return await self._plan_for_account(message)
 
-    async def _plan_for_ledger(self, message: ReserveNumbers | QueueGrew) -> Sequence[PresenceEffect]:
-        """More numbers for it; or a resource for what has come back from it."""
+    async def _plan_for_ledger(
+        self, message: ReserveNumbers | QueueGrew | LookAgain
+    ) -> Sequence[PresenceEffect]:
+        """More numbers for it; or a resource for what has come back from it, or is new."""
         state, user = self._state, self._state.user
         if user is None:
             return []
         if isinstance(message, ReserveNumbers):
             await self._commit.reserve(user)
             return []
-        self._server.ledger_of(state.jid).has_grown = False
-        state.pending = None
+        if isinstance(message, QueueGrew):
+            self._server.ledger_of(state.jid).has_grown = False
+            state.pending = None
         best = max(state.priorities.items(), key=lambda each: each[1], default=("", -1))
         return await self._server.modules.hooks.run_available(state, user, best[0]) if best[1] >= 0 else []
 
@@ -254,7 +259,7 @@ class Presence(Actor[PresenceMessage, PresenceEffect]):
                 return []
             case ResumeStored(tries=tries) if tries < RESUME_TRIES_MAX:
                 return [TryLater(message._replace(tries=tries + 1))]
-            case QueueGrew() | SessionResumed():
+            case QueueGrew() | LookAgain() | SessionResumed():
                 return [TryLater(message)]  # nobody would ask for it again
             case Routed(stanza) if (stanza.kind, stanza.type) in _WITHOUT_STORE:
                 return self._routed.plan_without_store(stanza)

@@ -26,6 +26,7 @@ from actors.presence_effects import (
 from actors.presence_messages import (
     Again,
     LoadSessions,
+    LookAgain,
     OwnMessage,
     PresenceMessage,
     QueueGrew,
@@ -85,5 +86,6 @@ def _must_be_done(message: PresenceMessage) -> bool:
     if isinstance(message, Routed | OwnMessage):
         return routing.refusal(message.stanza, _FAILED) is None
     return isinstance(
-        message, SessionBound | SessionEnded | SessionResumed | LoadSessions | ReserveNumbers | QueueGrew
+        message,
+        SessionBound | SessionEnded | SessionResumed | LoadSessions | ReserveNumbers | QueueGrew | LookAgain,
     )

@@ -93,6 +93,18 @@ class Send(NamedTuple):
 
 
 @final
+class SendToAvailable(NamedTuple):
+    """Send a stanza of the server's own to every available resource, each by its full address."""
+
+    stanza: Stanza
+
+
+@final
+class HaveAllLook(NamedTuple):
+    """Let `OnAvailable` be run again wherever somebody is there, for there is something new."""
+
+
+@final
 class SendToSession(NamedTuple):
     """Deliver a stanza to one session; and perhaps to others of the same user, see `routing.ToSession`."""
 
@@ -218,6 +230,8 @@ class RemoveAccount(NamedTuple):
 
 DomainEffect = Answer | Send
 """What a module's handler for the domain may return."""
+ServerEffect = Send | SendToAvailable | KeepItem | ForgetItem | HaveAllLook
+"""What may follow from a message to the server; it keeps items as an account does."""
 HookEffect = Send | KeepItem | ForgetItem
 """What a module may add to what happens anyway."""
 AccountEffect = (

@@ -147,6 +147,11 @@ class QueueGrew(NamedTuple):
 
 
 @final
+class LookAgain(NamedTuple):
+    """There is something new for whoever is there."""
+
+
+@final
 class Again(NamedTuple):
     """A stanza that could not be dealt with because the database was away, to be routed once more."""
 
@@ -209,6 +214,7 @@ PresenceMessage = (
     | DescribeUser
     | ReserveNumbers
     | QueueGrew
+    | LookAgain
     | Again
     | Announce
     | LoadSessions

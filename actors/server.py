@@ -14,6 +14,7 @@ import trio
 from actors import routing
 from actors.accounts import Accounts
 from actors.directory import Directory
+from actors.domain_items import DomainItems
 from actors.fates import FateLog
 from actors.form_keys import FormKeys
 from actors.guests import Guests
@@ -136,6 +137,8 @@ class Server:
         self.jobs = self._children("jobs", JOBS_MAX)
         self.accounts = Accounts(self)
         self.form_keys = FormKeys(secret, world.now_ms)
+        self.items = DomainItems(self.store, self.domain.full)
+        self.admins = frozenset(admin.bare for admin in settings.admins)
         self.modules = ModuleHost(self, modules, options)
         self.directory = Directory(
             self.streams.accounts, self.streams.left, self.modules.services, self.modules.unknown_guards

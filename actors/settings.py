@@ -10,7 +10,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
-from typing import Any, Final, NamedTuple, Self, TypeVar
+from typing import Any, Final, NamedTuple, Self, TypeVar, final
+
+from protocols.errors import JIDMalformed
+from protocols.jid import parse_jid
 
 _T = TypeVar("_T")
 
@@ -62,6 +65,31 @@ def _check_ip(host: str) -> None:
         ipaddress.ip_address(host)
     except ValueError:
         raise ValueError(f"{host!r} is neither an IP address nor localhost") from None
+
+
+@final
+class Admin(NamedTuple):
+    """The account of somebody who runs the server."""
+
+    bare: str
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Reads `escalus@example.com`.
+
+        Raises:
+            ValueError: The text is no account's address.
+        """
+        try:
+            jid = parse_jid(text)
+        except JIDMalformed as error:
+            raise ValueError(f"that is no address: {error}") from None
+        if jid.localpart is None or jid.resourcepart is not None:
+            raise ValueError("write the address of an account: USER@DOMAIN")
+        return cls(jid.bare)
+
+    def __str__(self) -> str:
+        return self.bare
 
 
 def setting(default: _T, sentence: str, *, least: float | None = None, most: float | None = None) -> _T:
@@ -354,6 +382,9 @@ class Settings:
     durability: Durability = setting(
         Durability.JOURNALED,
         "`journaled`: what a client was told is accepted survives a crash; `memory`: maybe not, but faster.",
+    )
+    admins: tuple[Admin, ...] = setting(
+        (), "The accounts of those who run the server: who may make announcements, for one."
     )
     database: DatabaseSettings = field(default_factory=DatabaseSettings)
     listen: ListenSettings = field(default_factory=ListenSettings)

@@ -28,6 +28,12 @@ def _domain_is_an_address(settings: Settings) -> Iterator[Finding]:
         yield ("domain",), f'"{settings.domain}" is not in normal form: write "{domain.domainpart}"'
 
 
+def _admins_are_of_the_domain(settings: Settings) -> Iterator[Finding]:
+    for admin in settings.admins:
+        if admin.bare.partition("@")[2] != settings.domain:
+            yield ("admins",), f'"{admin}" is not of the domain served: write "USER@{settings.domain}"'
+
+
 def _database_is_known(settings: Settings) -> Iterator[Finding]:
     uri = settings.database.uri
     if uri != "embedded" and not uri.startswith(("mongodb://", "mongodb+srv://")):
@@ -93,6 +99,7 @@ def _listened(settings: Settings) -> Iterator[tuple[str, tuple[Address, ...]]]:
 
 RULES: Final[tuple[Rule, ...]] = (
     _domain_is_an_address,
+    _admins_are_of_the_domain,
     _database_is_known,
     _something_is_listened_on,
     _addresses_are_distinct,

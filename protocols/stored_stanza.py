@@ -16,7 +16,7 @@ from protocols.xml_faults import SEPARATOR
 from protocols.xml_frame import LANG
 
 
-def read_stored(data: bytes, names: NameBudget) -> Stanza:
+def read_stored(data: bytes, names: NameBudget | None = None) -> Stanza:
     """Return the stanza that was kept as `data`; of an IQ, which is only delivered, no payload is named."""
     tags: list[tuple[str, dict[str, str]]] = []
     parser = expat.ParserCreate("utf-8", SEPARATOR)

@@ -6,6 +6,7 @@ from typing import Final
 
 from actors.modules import (
     mod_agents,
+    mod_announce,
     mod_autoupdate,
     mod_browse,
     mod_disco,
@@ -35,6 +36,7 @@ from actors.modules import (
 
 MODULES: Final = (
     mod_agents.MODULE,
+    mod_announce.MODULE,
     mod_autoupdate.MODULE,
     mod_browse.MODULE,
     mod_disco.MODULE,

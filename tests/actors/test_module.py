@@ -135,6 +135,7 @@ def context(**fields: Any) -> Context:
         "host": parse_jid("example.com"),
         "started_ms": 0,
         "new_token": lambda: "t",
+        "admins": frozenset(),
         "chosen_options": None,
         "interfaces": {},
     }

@@ -2,7 +2,7 @@
 
 import pytest
 
-from actors.settings import Address, ListenSettings, Settings
+from actors.settings import Address, Admin, ListenSettings, Settings
 
 
 @pytest.mark.parametrize("text", ["127.0.0.1:5222", "[::1]:5222", "localhost:0", "[2001:db8::1]:65535"])
@@ -49,3 +49,14 @@ def test_settings_are_for_development_while_all_is_loopback() -> None:
     outside = ListenSettings(https=(Address("192.0.2.1", 443),))
     assert Settings().is_development
     assert not Settings(listen=outside).is_development
+
+
+@pytest.mark.parametrize("text", ["Escalus@Example.com", "escalus@example.com"])
+def test_admin_is_the_bare_address_of_an_account(text: str) -> None:
+    assert str(Admin.parse(text)) == Admin.parse(text).bare == "escalus@example.com"
+
+
+@pytest.mark.parametrize("text", ["example.com", "escalus@example.com/verona", "@", ""])
+def test_admin_that_is_no_account_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="address"):
+        Admin.parse(text)

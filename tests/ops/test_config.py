@@ -151,6 +151,8 @@ def test_read_configuration_overridden_path_starts_at_the_shell(tmp_path: Path) 
         ("[modules]\nping = true", 2, "modules.ping", "write [modules.ping]"),
         ("domain = 'a@b.example'", 1, "domain", 'write "b.example"'),
         ("domain = 'Example.ORG'", 1, "domain", 'write "example.org"'),
+        ("admins = ['escalus@b.example']", 1, "admins", 'write "USER@localhost"'),
+        ("admins = ['localhost']", 1, "admins", "write the address of an account"),
         ("domain = 'a b'", 1, "domain", "is no domain"),
         ("[database]\nuri = 'mysql://db'", 2, "database.uri", "starts with mongodb://"),
         ("[listen]\nc2s = []\nc2s_tls = []\nhttp = []", 1, "listen", "nobody could connect"),

@@ -23,7 +23,12 @@ _CLIENT: Final = re.compile(
 )
 _CONTACTS: Final = re.compile(rf"{_NAME} and (?P<other>[a-z][a-z0-9]*) become contacts")
 _STANDS: Final = re.compile(r"the newest stream stands at (?P<state>[a-z_]+)")
-_OPTIONS: Final = ("unregistered", *(f"{kind} kept" for kind in KINDS), "with a certificate")
+_OPTIONS: Final = (
+    "unregistered",
+    *(f"{kind} kept" for kind in KINDS),
+    "with a certificate",
+    "by that name",
+)
 _SETTING: Final = re.compile(r"server: (?P<key>[a-z_.0-9]+) = (?P<value>.+)")
 
 
@@ -51,6 +56,7 @@ class Part:
         is_registered: Whether the account exists when the conversation begins.
         keeps: What else it keeps of its password, in the words of `trouper user add --keep-…`.
         has_certificate: Whether the client shows a certificate for its account.
+        is_by_that_name: Whether the account is called just as the script says.
     """
 
     name: str
@@ -60,6 +66,7 @@ class Part:
     is_registered: bool = True
     keeps: tuple[str, ...] = ()
     has_certificate: bool = False
+    is_by_that_name: bool = False
 
 
 class Verb(Enum):
@@ -245,6 +252,7 @@ def _part(number: int, line: str) -> Part:
         "unregistered" not in options,
         tuple(kind for kind in KINDS if f"{kind} kept" in options),
         "with a certificate" in options,
+        "by that name" in options,
     )
 
 

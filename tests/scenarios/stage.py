@@ -210,7 +210,7 @@ class Stage:
         self._stopped: int | None = None
 
     def _account(self, part: Part) -> Account:
-        name = f"{part.account}-{self._server.unique()}"
+        name = part.account if part.is_by_that_name else f"{part.account}-{self._server.unique()}"
         if part.is_registered:
             return self._server.account(name, part.keeps)
         return Account(f"{name}@{self._server.domain}", f"secret of {name}")

@@ -12,7 +12,7 @@ rows: S-090, S-007
 server: limits.stanza_bytes_max = 20000
 
 client juliet: juliet/balcony
-client romeo: romeo/Spark 2.6.3, over STARTTLS, unregistered, with a certificate
+client romeo: romeo/Spark 2.6.3, over STARTTLS, unregistered, with a certificate, by that name
 client nurse, password kept, zero-knowledge kept
 
 juliet connects
@@ -35,7 +35,7 @@ def test_script_says_what_it_says() -> None:
     assert script.settings == ("limits.stanza_bytes_max=20000",)
     assert list(script.parts.values()) == [
         Part("juliet", "juliet", "balcony"),
-        Part("romeo", "romeo", "Spark 2.6.3", Way.STARTTLS, is_registered=False, has_certificate=True),
+        Part("romeo", "romeo", "Spark 2.6.3", Way.STARTTLS, False, (), True, True),
         Part("nurse", "nurse", "nurse", keeps=("password", "zero-knowledge")),
     ]
     assert script.steps == (

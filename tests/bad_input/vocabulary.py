@@ -15,6 +15,7 @@ ADDRESSES: Final = (
     "",
     "localhost",
     "localhost/resource",
+    "users.localhost",
     "service.localhost",
     "elsewhere.example",
     "somebody@elsewhere.example",
@@ -55,6 +56,8 @@ VOCABULARY: Final = {
     ns.DISCO_ITEMS: Words("query item", "node jid name action", "update remove"),
     ns.AUTH: Words("query username password digest resource sequence token hash"),
     ns.SEARCH: Words("query first last nick email instructions item x", "jid"),
+    ns.VCARD_TEMP: Words("vCard FN N FAMILY TEL HOME NUMBER PHOTO TYPE BINVAL EXTVAL GEO LAT LON KEY DESC"),
+    ns.VCARD4: Words("vcard fn n text uri tel parameters type pref photo geo org note impp group", "name"),
     "urn:example:own": Words("query food colour"),
     ns.DATA_FORMS: Words("x field value title reported item", "type var label", "submit form result cancel"),
 }

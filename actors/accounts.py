@@ -8,7 +8,14 @@ from __future__ import annotations
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Final, final
 
-from actors.presence_messages import CreateAccount, DeleteAccount, DescribeUser, ReplaceKeys, SetCredentials
+from actors.presence_messages import (
+    CreateAccount,
+    DeleteAccount,
+    DescribeUser,
+    ReplaceKeys,
+    SetCredentials,
+    SetDisabled,
+)
 from protocols.sasl.kept_password import KEPT_PASSWORD
 from protocols.sasl.kinds import KINDS, derive_all
 from store.errors import StoreUnavailable
@@ -104,6 +111,12 @@ class Accounts:
         if not self._server.tell_user(jid, ReplaceKeys(before, after, reply)):
             reply.fail(StoreUnavailable("there is no room for more accounts at work"))
         return reply
+
+    async def set_disabled(self, jid: JID, *, is_disabled: bool) -> bool:
+        """Shut an account out and end its sessions, or let it in again; false if there is no such account."""
+        return await self._presence(jid).call(
+            lambda reply: SetDisabled(is_disabled, reply), deadline_seconds=CALL_SECONDS_MAX
+        )
 
     async def delete(self, jid: JID) -> bool:
         """Delete an account and everything of it; false if there is no such account."""

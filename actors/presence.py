@@ -20,6 +20,7 @@ from actors.presence_apply import PresenceApply
 from actors.presence_aside import RESUME_TRIES_MAX
 from actors.presence_commit import PresenceCommit
 from actors.presence_effects import (
+    EndSessions,
     KeepPresence,
     MakeUser,
     NoteResource,
@@ -61,13 +62,14 @@ from actors.presence_messages import (
     SessionEnded,
     SessionResumed,
     SetCredentials,
+    SetDisabled,
 )
 from actors.presence_routed import STORE_AWAY, RoutedRules
 from actors.presence_state import OwnResource, PresenceState
 from protocols.conditions import StanzaCondition
 from protocols.errors import StanzaError
 from protocols.jid import JID
-from protocols.sasl.kinds import renewed
+from protocols.sasl.kinds import is_disabled, renewed, with_mark
 from protocols.stanza import Stanza, StanzaKind
 from store.errors import StoreUnavailable
 from store.users import User
@@ -104,7 +106,7 @@ class Presence(Actor[PresenceMessage, PresenceEffect]):
     awaits: ClassVar[frozenset[type]] = frozenset(
         {
             *(SessionBound, SessionEnded, OwnPresence, OwnSubscription, PassOn, Routed, LoggedOut),
-            *(CreateAccount, SetCredentials, ReplaceKeys, DeleteAccount, DescribeUser),
+            *(CreateAccount, SetCredentials, ReplaceKeys, SetDisabled, DeleteAccount, DescribeUser),
             *(ReserveNumbers, QueueGrew, LookAgain, Again, Announce),
             *(LoadSessions, ResumeStored, SessionResumed),
         }
@@ -205,6 +207,8 @@ class Presence(Actor[PresenceMessage, PresenceEffect]):
                 has_them = user is not None and before in user.credentials
                 save = [_with_keys(user, before, after)] if user is not None and has_them else []
                 return [*save, SetReply(reply, has_them)]
+            case SetDisabled(disabled, reply):
+                return [*_disabling(user, disabled), SetReply(reply, user is not None)]
             case DeleteAccount(reply):
                 return [*([] if user is None else [RemoveAccount()]), SetReply(reply, user is not None)]
             case DescribeUser(reply):
@@ -274,7 +278,10 @@ class Presence(Actor[PresenceMessage, PresenceEffect]):
         replaced = (
             rules.end_resource(self._state, message.jid, ()) if resource in self._state.resources else []
         )
-        return [*replaced, NoteResource(resource, message.session, None)]
+        noted = NoteResource(resource, message.session, None)
+        user = self._state.user
+        is_late = user is not None and is_disabled(user.credentials)  # since it proved who it is
+        return [*replaced, noted, *([EndSessions()] if is_late else [])]
 
     def _session_ended(self, jid: JID, session: object, directed: Sequence[JID]) -> list[PresenceEffect]:
         own = self._state.resources.get(jid.resourcepart or "")
@@ -427,6 +434,13 @@ class Presence(Actor[PresenceMessage, PresenceEffect]):
 
 def _with_password(user: User, keys: tuple[ScramKeys, ...]) -> SaveUser:
     return SaveUser(replace(user, credentials=renewed(user.credentials, keys)))
+
+
+def _disabling(user: User | None, disabled: bool) -> list[PresenceEffect]:
+    if user is None:
+        return []
+    keys = with_mark(user.credentials, is_disabled=disabled)
+    return [SaveUser(replace(user, credentials=keys)), *([EndSessions()] if disabled else [])]
 
 
 def _with_keys(user: User, before: ScramKeys, after: ScramKeys) -> SaveUser:

@@ -13,6 +13,7 @@ from actors.presence_effects import (
     Answer,
     DropResource,
     DropWaiting,
+    EndSessions,
     ForgetItem,
     HandOver,
     KeepItem,
@@ -55,6 +56,7 @@ from actors.presence_messages import (
     ResumeStored,
     Routed,
     SetCredentials,
+    SetDisabled,
 )
 from actors.presence_state import NOTHING_PENDING, OwnResource, PresenceState
 from actors.roster_changes import all_changes_since, build_push, roster_xml
@@ -179,6 +181,8 @@ class PresenceApply:
                 state.pending = size
             case RemoveAccount():
                 self._remove_account()
+            case EndSessions():
+                self._end_sessions("the account has been disabled")
             case KeepItem() | ForgetItem():
                 pass  # it has been committed, and nothing of it is known here
             case _:
@@ -301,6 +305,7 @@ class PresenceApply:
                 CreateAccount(reply=reply)
                 | SetCredentials(reply=reply)
                 | ReplaceKeys(reply=reply)
+                | SetDisabled(reply=reply)
                 | DeleteAccount(reply=reply)
                 | DescribeUser(reply=reply)
             ):
@@ -333,7 +338,10 @@ class PresenceApply:
         renew_guards(self._server, state)
         self._server.forget_ledger(state.jid)
         self._server.guests.strike_out(state.jid.bare)
-        close = CloseStream(StreamCondition.NOT_AUTHORIZED, "the account has been deleted")
-        for own in state.resources.values():
+        self._end_sessions("the account has been deleted")
+
+    def _end_sessions(self, text: str) -> None:
+        close = CloseStream(StreamCondition.NOT_AUTHORIZED, text)
+        for own in self._state.resources.values():
             if not own.session.cast(close):
                 own.session.tell(close)

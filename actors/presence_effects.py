@@ -224,6 +224,11 @@ class TellRoster(NamedTuple):
 
 
 @final
+class EndSessions(NamedTuple):
+    """The account may not log in any more: end its sessions."""
+
+
+@final
 class RemoveAccount(NamedTuple):
     """The account and everything of it goes: end its sessions."""
 
@@ -265,4 +270,5 @@ PresenceEffect = (
     | TryLater
     | KeepPresence
     | TellRoster
+    | EndSessions
 )

@@ -123,6 +123,17 @@ class ReplaceKeys(NamedTuple):
 
 
 @final
+class SetDisabled(NamedTuple):
+    """The account may not log in any more, and its sessions end; or it may again.
+
+    The answer is whether there is such an account.
+    """
+
+    is_disabled: bool
+    reply: Reply[bool]
+
+
+@final
 class DeleteAccount(NamedTuple):
     """The account and all its data go; the answer is whether there was one."""
 
@@ -210,6 +221,7 @@ PresenceMessage = (
     | CreateAccount
     | SetCredentials
     | ReplaceKeys
+    | SetDisabled
     | DeleteAccount
     | DescribeUser
     | ReserveNumbers

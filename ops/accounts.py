@@ -12,7 +12,7 @@ from ops.control_protocol import USERS_PER_ANSWER_MAX, Command, Refusal, Request
 from protocols.errors import JIDMalformed
 from protocols.jid import parse_jid
 from protocols.sasl.keys import PasswordUnusable, ScramKeys
-from protocols.sasl.kinds import KINDS, derive_all, kinds_of
+from protocols.sasl.kinds import KINDS, derive_all, kinds_of, renewed, with_mark
 from store.errors import StoreUnavailable
 from store.store import Store
 from store.users import User
@@ -139,7 +139,24 @@ def _delete(accounts: Accounts, request: Request) -> object:
 def _set_password(accounts: Accounts, request: Request) -> object:
     jid = account_name(request.text("jid"), accounts.domain)
     user = accounts.existing(jid)
-    keys = accounts.keys(jid, request.text("password"), kinds_of(user.credentials))
+    new = accounts.keys(jid, request.text("password"), kinds_of(user.credentials))
+    keys = renewed(user.credentials, new)
+    accounts.save(ReplaceUser(replace(user, rev=user.rev + 1, credentials=keys), user.rev))
+    return {"jid": jid}
+
+
+def _disable(accounts: Accounts, request: Request) -> object:
+    return _mark(accounts, request, is_disabled=True)
+
+
+def _enable(accounts: Accounts, request: Request) -> object:
+    return _mark(accounts, request, is_disabled=False)
+
+
+def _mark(accounts: Accounts, request: Request, *, is_disabled: bool) -> object:
+    jid = account_name(request.text("jid"), accounts.domain)
+    user = accounts.existing(jid)
+    keys = with_mark(user.credentials, is_disabled=is_disabled)
     accounts.save(ReplaceUser(replace(user, rev=user.rev + 1, credentials=keys), user.rev))
     return {"jid": jid}
 
@@ -154,5 +171,7 @@ _HANDLERS: Final[Mapping[Command, Callable[[Accounts, Request], object]]] = {
     Command.USER_ADD: _add,
     Command.USER_DELETE: _delete,
     Command.USER_PASSWD: _set_password,
+    Command.USER_DISABLE: _disable,
+    Command.USER_ENABLE: _enable,
     Command.USER_LIST: _list,
 }

@@ -32,7 +32,7 @@ class Command(Enum):
 
     - `user.add` (jid, password, keep: what else of it, a list of the words of
       `protocols.sasl.kinds`, or nothing), `user.passwd` (jid, password),
-      `user.delete` (jid): {"jid"}
+      `user.delete` (jid), `user.disable` (jid), `user.enable` (jid): {"jid"}
     - `user.list` (after: a name or null): {"users": [names], "next": the last of them, or null at the end}
     - `status`: an object of numbers and texts
     - `tree`: an object with the fields of `supervision.tree.NodeSnapshot`
@@ -51,6 +51,8 @@ class Command(Enum):
     USER_ADD = "user.add"
     USER_DELETE = "user.delete"
     USER_PASSWD = "user.passwd"  # noqa: S105 - a command's name
+    USER_DISABLE = "user.disable"
+    USER_ENABLE = "user.enable"
     USER_LIST = "user.list"
     STATUS = "status"
     TREE = "tree"

@@ -109,6 +109,21 @@ async def _delete(control: Control, request: Request) -> object:
     return {"jid": jid.bare}
 
 
+async def _disable(control: Control, request: Request) -> object:
+    return await _set_disabled(control, request, is_disabled=True)
+
+
+async def _enable(control: Control, request: Request) -> object:
+    return await _set_disabled(control, request, is_disabled=False)
+
+
+async def _set_disabled(control: Control, request: Request, *, is_disabled: bool) -> object:
+    jid = control.account(request)
+    if not await control.server.accounts.set_disabled(jid, is_disabled=is_disabled):
+        raise Refusal(f"there is no account {jid}")
+    return {"jid": jid.bare}
+
+
 async def _set_password(control: Control, request: Request) -> object:
     jid = control.account(request)
     if not await control.server.accounts.set_password(jid, request.text("password")):
@@ -171,6 +186,8 @@ _HANDLERS: Final[Mapping[Command, Handler]] = {
     Command.USER_ADD: _add,
     Command.USER_DELETE: _delete,
     Command.USER_PASSWD: _set_password,
+    Command.USER_DISABLE: _disable,
+    Command.USER_ENABLE: _enable,
     Command.USER_LIST: _list,
     Command.STATUS: _status,
     Command.TREE: _tree,

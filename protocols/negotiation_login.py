@@ -35,6 +35,7 @@ from protocols.sasl.exchange import (
     SaslStep,
 )
 from protocols.sasl.keys import decoy_keys, find_keys
+from protocols.sasl.kinds import is_disabled
 from protocols.sasl.mechanisms import MECHANISMS, offer_of
 from protocols.session_bits import SessionBits
 from protocols.stream_events import ElementReceived
@@ -70,7 +71,8 @@ def continue_login(setup: Setup, progress: Progress, event: ElementReceived) -> 
 
 def take_credentials(setup: Setup, progress: Progress, event: CredentialsFound) -> Step:
     """Go on with the keys of the account; an account without keys for this mechanism is as good as none."""
-    attempt = _current(progress)
+    attempt = _current(progress)._replace(is_disabled=is_disabled(event.keys))
+    progress = progress._replace(attempt=attempt)
     if not attempt.mechanism.keys:
         return _advance(setup, progress, attempt, Proved(b""))
     keys = find_keys(event.keys, attempt.mechanism.keys)
@@ -154,6 +156,8 @@ def _advance(setup: Setup, progress: Progress, attempt: Attempt, step: SaslStep)
         case Challenge():
             asked = progress._replace(state=State.WAIT_FOR_SASL_RESPONSE, attempt=attempt)
             return Step(asked, (Send(setup.framing.nonza(challenge(step.data))),))
+        case Proved() if attempt.is_disabled:
+            raise SaslFailure(SaslCondition.ACCOUNT_DISABLED)
         case Proved():
             return _let_in(setup, progress, _claimed(attempt), step.data)
         case GuestWelcome():

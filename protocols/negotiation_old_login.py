@@ -41,7 +41,7 @@ from protocols.negotiation_values import (
 )
 from protocols.sasl.kept_password import KEPT_PASSWORD, is_digest_of, seems_kept
 from protocols.sasl.keys import SCRAM_MECHANISMS, ScramKeys, decoy_keys, find_keys
-from protocols.sasl.kinds import kinds_of
+from protocols.sasl.kinds import is_disabled, kinds_of
 from protocols.sasl.zero_knowledge import ZERO_KNOWLEDGE, Link, next_link, seeming_link, shorten
 from protocols.session_bits import SessionBits
 from protocols.stanza import Stanza, build_iq_result
@@ -100,6 +100,8 @@ def request_old_login(setup: Setup, progress: Progress, event: StanzaReceived) -
 def take_old_credentials(setup: Setup, progress: Progress, event: CredentialsFound) -> Step:
     """Say which fields the account can do with, or check those that it has filled in."""
     attempt = _current(progress)
+    if attempt.request.type == "set" and is_disabled(event.keys):
+        return take_no_old_credentials(setup, progress, CredentialsMissing())
     if attempt.request.type == "get":
         chain = _chain(progress, event)
         offer = _Offer(KEPT_PASSWORD in kinds_of(event.keys), None if chain is None else next_link(chain))

@@ -395,6 +395,7 @@ class Attempt(NamedTuple):
     mechanism: Mechanism
     exchange: Exchange
     account: JID | None = None  # once the client has named it
+    is_disabled: bool = False  # then it is told so, when it has proved who it is
 
 
 @final

@@ -20,7 +20,7 @@ from protocols.errors import JIDMalformed, StanzaError
 from protocols.jid import JID, jid_from_parts
 from protocols.namespaces import REGISTER
 from protocols.sasl.keys import PasswordUnusable
-from protocols.sasl.kinds import kinds_of
+from protocols.sasl.kinds import kinds_of, renewed
 from protocols.stanza import PayloadName
 from protocols.xml_text import escape_text
 
@@ -111,7 +111,8 @@ async def manage_account(context: AccountContext, request: Request) -> Sequence[
 
 async def _derived(context: AccountContext, password: str) -> tuple[ScramKeys, ...]:
     kinds = kinds_of(context.user.credentials)
-    return await context.use(Accounts).derive(context.jid, password, kinds)
+    keys = await context.use(Accounts).derive(context.jid, password, kinds)
+    return renewed(context.user.credentials, keys)
 
 
 def _registered(jid: JID, key: str) -> bytes:

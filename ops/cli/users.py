@@ -1,4 +1,4 @@
-"""`trouper user add | delete | passwd | list`, against a running server or a stopped one."""
+"""`trouper user add | delete | passwd | disable | enable | list`, with a running server or a stopped one."""
 
 import sys
 from collections.abc import Callable
@@ -108,6 +108,24 @@ def passwd(
 def delete(jid: str, config: Path | None, overrides: tuple[str, ...], as_json: bool) -> None:
     """Deletes the account JID with its contacts and messages."""
     _change(Command.USER_DELETE, jid, "deleted", chosen=settings(config, overrides), as_json=as_json)
+
+
+@user.command()
+@click.argument("jid")
+@configuration_options
+@json_option
+def disable(jid: str, config: Path | None, overrides: tuple[str, ...], as_json: bool) -> None:
+    """Shuts the account JID out: it keeps everything, may not log in, and its sessions end."""
+    _change(Command.USER_DISABLE, jid, "disabled", chosen=settings(config, overrides), as_json=as_json)
+
+
+@user.command()
+@click.argument("jid")
+@configuration_options
+@json_option
+def enable(jid: str, config: Path | None, overrides: tuple[str, ...], as_json: bool) -> None:
+    """Lets the account JID log in again."""
+    _change(Command.USER_ENABLE, jid, "enabled", chosen=settings(config, overrides), as_json=as_json)
 
 
 @user.command("list")

@@ -20,6 +20,9 @@ KINDS: Final[Mapping[str, str]] = {
 }
 """The kinds by the words for them: `trouper user add --keep-…`."""
 
+DISABLED: Final = "disabled"
+"""A mark among the keys of an account, in their form: it may not log in, whatever its client proves."""
+
 
 def derive_all(
     account: JID, password: str, salt: bytes, kinds: Collection[str] = ()
@@ -47,10 +50,25 @@ def derive_all(
 
 def kinds_of(keys: Sequence[ScramKeys]) -> frozenset[str]:
     """Return what is kept of a password besides the salted keys, for `derive_all`."""
-    return frozenset(each.mechanism for each in keys) - frozenset(SCRAM_MECHANISMS)
+    return frozenset(each.mechanism for each in keys) & frozenset(KINDS.values())
 
 
 def renewed(before: Sequence[ScramKeys], keys: Sequence[ScramKeys]) -> tuple[ScramKeys, ...]:
-    """Return those of the keys of a new password that an account with these keys is to have."""
+    """Return those of the keys of a new password that an account with these keys is to have.
+
+    One that may not log in may not do so with another password either.
+    """
     wanted = kinds_of(before) | frozenset(SCRAM_MECHANISMS)
-    return tuple(each for each in keys if each.mechanism in wanted)
+    renewed_keys = tuple(each for each in keys if each.mechanism in wanted)
+    return with_mark(renewed_keys, is_disabled=is_disabled(before))
+
+
+def is_disabled(keys: Sequence[ScramKeys]) -> bool:
+    """Tell whether the account with these keys may not log in."""
+    return any(each.mechanism == DISABLED for each in keys)
+
+
+def with_mark(keys: Sequence[ScramKeys], *, is_disabled: bool) -> tuple[ScramKeys, ...]:
+    """Return the same keys for an account that may not log in, or may again."""
+    unmarked = tuple(each for each in keys if each.mechanism != DISABLED)
+    return (*unmarked, ScramKeys(DISABLED, b"", 0, b"", b"")) if is_disabled else unmarked

@@ -16,6 +16,7 @@ from store.errors import StoreUnavailable
 from store.memory.faults import Fault
 from tests.actors.house import House
 from tests.actors.house_client import PASSWORD
+from tests.actors.managed_client import ManagedClient
 
 ROMEO, TYBALT = parse_jid("romeo@localhost"), parse_jid("tybalt@localhost")
 
@@ -157,3 +158,44 @@ async def test_replace_keys_while_the_database_is_away_fails() -> None:
         with pytest.raises(StoreUnavailable):
             reply.result()
         house.faults = None
+
+
+async def test_disabled_account_ends_its_sessions_those_that_wait_for_a_client_too(
+    autojump_clock: MockClock,
+) -> None:
+    async with House().open() as house:
+        accounts = house.server.accounts
+        romeo, other = (
+            await house.log_in("romeo@localhost/orchard"),
+            ManagedClient(house, await house.log_in("romeo@localhost/street")),
+        )
+        await other.enable()
+        other.hang_up()
+        await house.settle()
+        assert await accounts.set_disabled(ROMEO, is_disabled=True)
+        await house.settle()
+        assert (romeo.is_open, romeo.error) == (False, "not-authorized")
+        assert house.slots("sessions") == []
+        assert not await accounts.set_disabled(TYBALT, is_disabled=True)
+
+
+async def test_disabled_account_is_told_so_when_it_has_proved_who_it_is() -> None:
+    async with House().open() as house:
+        await house.server.accounts.set_disabled(ROMEO, is_disabled=True)
+        client = house.connect("romeo@localhost/orchard")
+        await client.begin()
+        for password, condition in ((PASSWORD, b"<account-disabled"), ("wrong", b"<not-authorized")):
+            with pytest.raises(AssertionError) as caught:
+                await client.authenticate(password)
+            assert condition.decode() in str(caught.value)
+
+
+async def test_account_disabled_between_log_in_and_binding_has_no_session() -> None:
+    async with House().open() as house:
+        client = house.connect("romeo@localhost/orchard")
+        await client.begin()
+        await client.authenticate()
+        await house.server.accounts.set_disabled(ROMEO, is_disabled=True)
+        await client.bind()
+        await house.settle()
+        assert (client.is_open, client.error) == (False, "not-authorized")

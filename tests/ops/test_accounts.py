@@ -8,6 +8,7 @@ from ops.accounts import Accounts, account_name
 from ops.control_protocol import USERS_PER_ANSWER_MAX, Command, Refusal, Request
 from protocols.sasl.kept_password import KEPT_PASSWORD
 from protocols.sasl.keys import find_keys, verify_plain
+from protocols.sasl.kinds import is_disabled
 from store.errors import StoreUnavailable
 from store.memory.driver import MemoryStore
 from store.memory.faults import Fault
@@ -88,7 +89,22 @@ def test_delete_account_is_gone(accounts: Accounts) -> None:
     assert accounts.store.user(JULIET) is None
 
 
-@pytest.mark.parametrize("command", [Command.USER_DELETE, Command.USER_PASSWD])
+def test_disabled_account_stays_so_with_another_password_until_it_is_enabled(accounts: Accounts) -> None:
+    _add(accounts)
+    before = accounts.existing(JULIET).credentials
+    for command in (Command.USER_DISABLE, Command.USER_DISABLE):
+        assert accounts.answer(Request(command, {"jid": JULIET})) == {"jid": JULIET}
+    accounts.answer(Request(Command.USER_PASSWD, {"jid": JULIET, "password": "new"}))
+    disabled = accounts.existing(JULIET).credentials
+    assert is_disabled(disabled)
+    assert len(disabled) == len(before) + 1
+    accounts.answer(Request(Command.USER_ENABLE, {"jid": JULIET}))
+    assert accounts.existing(JULIET).credentials == disabled[:-1]
+
+
+@pytest.mark.parametrize(
+    "command", [Command.USER_DELETE, Command.USER_PASSWD, Command.USER_DISABLE, Command.USER_ENABLE]
+)
 def test_account_that_is_not_there_is_named(accounts: Accounts, command: Command) -> None:
     with pytest.raises(Refusal, match="there is no account juliet@localhost"):
         accounts.answer(Request(command, {"jid": JULIET, "password": "x"}))

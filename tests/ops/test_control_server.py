@@ -104,6 +104,8 @@ async def test_user_add_makes_an_account_with_this_password(tmp_path: Path) -> N
         (Command.USER_ADD, {"jid": "\ud800@localhost", "password": "x"}, "is no address"),
         (Command.USER_PASSWD, {"jid": NURSE, "password": "x"}, "there is no account nurse@localhost"),
         (Command.USER_PASSWD, {"jid": "romeo@localhost", "password": ""}, "password"),
+        (Command.USER_DISABLE, {"jid": NURSE}, "there is no account nurse@localhost"),
+        (Command.USER_ENABLE, {"jid": NURSE}, "there is no account nurse@localhost"),
         (Command.USER_DELETE, {"jid": NURSE}, "there is no account nurse@localhost"),
         (Command.USER_DELETE, {"jid": 7}, "user.delete needs jid, a text"),
     ],
@@ -128,6 +130,17 @@ async def test_user_passwd_changes_the_password_of_one_who_is_there(tmp_path: Pa
         await again.begin()
         await again.authenticate("rosemary")
         assert romeo.is_open
+
+
+async def test_user_disable_shuts_out_until_it_is_enabled(tmp_path: Path) -> None:
+    async with office(tmp_path) as desk:
+        romeo = await desk.house.log_in("romeo@localhost/orchard")
+        result = await desk.ask(Command.USER_DISABLE, jid="romeo@localhost")
+        await desk.house.settle()
+        assert result == {"jid": "romeo@localhost"}
+        assert (romeo.is_open, romeo.error) == (False, "not-authorized")
+        await desk.ask(Command.USER_ENABLE, jid="romeo@localhost")
+        await desk.house.log_in("romeo@localhost/orchard")
 
 
 async def test_user_delete_sends_its_clients_away(tmp_path: Path) -> None:

@@ -31,6 +31,7 @@ from protocols.negotiation_values import (
 )
 from protocols.sasl.digest_md5 import derive_digest_key
 from protocols.sasl.keys import verify_plain
+from protocols.sasl.kinds import with_mark
 from protocols.session_bits import SessionBits
 from tests.protocols.negotiation_support import (
     CLEAR_ALLOWED,
@@ -418,3 +419,26 @@ def test_login_by_scram_tells_the_hash_of_what_was_offered_on_this_stream(end_po
     challenge = challenge_in(negotiation.receive(CredentialsFound(KEYS)))
     expected = b64encode(hashlib.sha1(offer.encode(), usedforsecurity=False).digest()).decode()
     assert challenge.endswith(f",h={expected}")
+
+
+# -- accounts that are disabled
+
+
+SHUT_OUT = CredentialsFound(with_mark(DIGEST_KEYS, is_disabled=True))
+DISABLED = failure("account-disabled")
+
+
+@pytest.mark.parametrize("mechanism", ["SCRAM-SHA-1", "SCRAM-SHA-256"])
+def test_login_by_scram_to_a_disabled_account_is_told_so_to_whom_it_belongs(mechanism: str) -> None:
+    assert DISABLED in sent(scram_login(opened(), mechanism, PASSWORD, SHUT_OUT))
+    assert failure("not-authorized") in sent(scram_login(opened(), mechanism, "wrong", SHUT_OUT))
+
+
+def test_login_by_other_mechanisms_to_a_disabled_account_is_told_so_as_well() -> None:
+    assert DISABLED in sent(drive(opened(), PLAIN, SHUT_OUT, PasswordVerified()))
+    assert failure("not-authorized") in sent(drive(opened(), PLAIN, SHUT_OUT, PasswordRefused()))
+    negotiation, _ = digest_answered(ACCOUNT)
+    assert DISABLED in sent(drive(negotiation, SHUT_OUT, response(b"")))
+    negotiation = certified(JULIET.bare)
+    assert DISABLED in sent(drive(negotiation, auth("EXTERNAL", b""), SHUT_OUT))
+    assert negotiation.account is None

@@ -32,7 +32,7 @@ from protocols.negotiation_values import (
 )
 from protocols.sasl.kept_password import KEPT_PASSWORD, seems_kept
 from protocols.sasl.keys import SALT_BYTES, ScramKeys
-from protocols.sasl.kinds import derive_all
+from protocols.sasl.kinds import derive_all, with_mark
 from protocols.sasl.zero_knowledge import chain, derive_chain, seeming_link, shorten
 from protocols.session_bits import SessionBits
 from tests.protocols.negotiation_support import (
@@ -359,3 +359,20 @@ def test_hash_lets_nobody_in_while_it_cannot_be_used_up() -> None:
 
 def test_hash_where_it_was_not_offered_is_not_implemented() -> None:
     assert error(501, "feature-not-implemented") in sent(old(BITS).receive(query("set", HASH_LOGIN)))
+
+
+# -- accounts that are disabled
+
+
+@pytest.mark.parametrize("fields", [PLAIN_LOGIN, DIGEST_LOGIN, HASH_LOGIN], ids=["plain", "digest", "hash"])
+def test_disabled_account_is_as_good_as_none(fields: dict[str, str]) -> None:
+    negotiation = old(ZERO)
+    negotiation.receive(query("set", fields))
+    shut_out = with_mark((*KEPT, CHAIN), is_disabled=True)
+    actions = negotiation.receive(CredentialsFound(shut_out))
+    if fields is PLAIN_LOGIN:
+        (check,) = actions
+        assert isinstance(check, VerifyPassword)
+        assert check.keys not in shut_out
+    else:
+        assert error(401, "not-authorized") in sent(actions)

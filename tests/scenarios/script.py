@@ -87,6 +87,8 @@ class Verb(Enum):
     IS_DISCONNECTED = "is disconnected"
     LEAVES = "leaves"
     IS_CUT_OFF = "is cut off"
+    IS_SHUT_OUT = "is shut out"
+    IS_LET_IN = "is let in again"
     LOSES_SESSION_ACTOR = "has a session that crashes"
     FAILS_SESSION_ACTOR = "has a session that crashes over what comes"
     LOSES_CONNECTION_ACTOR = "has a connection that crashes"

@@ -245,7 +245,7 @@ class Stage:
         except (SceneError, AssertionError, OSError) as error:
             raise SceneError(f"at the end: {error}") from error
 
-    def _do(self, step: Step) -> None:  # noqa: C901, PLR0912 - a table of what can happen
+    def _do(self, step: Step) -> None:  # noqa: C901, PLR0912, PLR0915 - a table of what can happen
         match step.verb:
             case Verb.CONNECTS:
                 self._actors[step.who].connect()
@@ -281,6 +281,9 @@ class Stage:
                 self._actors[step.who].close()
             case Verb.IS_CUT_OFF:
                 self._actors[step.who].close()
+            case Verb.IS_SHUT_OUT | Verb.IS_LET_IN:
+                command = Command.USER_DISABLE if step.verb is Verb.IS_SHUT_OUT else Command.USER_ENABLE
+                ask(self._server.data_dir, Request(command, {"jid": self._actors[step.who].account.jid}))
             case Verb.LOSES_SESSION_ACTOR | Verb.LOSES_CONNECTION_ACTOR | Verb.FAILS_SESSION_ACTOR:
                 self._crash(*CRASHES[step.verb], self._actors[step.who])
             case Verb.STANDS:

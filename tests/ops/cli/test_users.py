@@ -118,6 +118,16 @@ def test_list_is_sorted(tmp_path: Path, accounts: Accounts) -> None:
     assert accounts.store.user("romeo@localhost") is not None
 
 
+@pytest.mark.parametrize("command", ["disable", "enable"])
+def test_disable_and_enable_are_asked_of_the_server(tmp_path: Path, command: str) -> None:
+    with fake_server(tmp_path, lambda _: {"jid": JULIET}) as requests:
+        result = _trouper(tmp_path, command, JULIET)
+    assert [(request.command.value, request.arguments) for request in requests] == [
+        (f"user.{command}", {"jid": JULIET})
+    ]
+    assert result.stdout == f"{JULIET} {command}d\n"
+
+
 def test_list_asks_the_server_page_by_page(tmp_path: Path) -> None:
     pages = {None: {"users": ["b@x", "a@x"], "next": "a@x"}, "a@x": {"users": ["c@x"], "next": None}}
     with fake_server(tmp_path, lambda request: pages[request.arguments["after"]]):

@@ -4,7 +4,7 @@ import pytest
 
 from protocols.jid import parse_jid
 from protocols.sasl.keys import PasswordUnusable, derive_keys
-from protocols.sasl.kinds import KINDS, derive_all, kinds_of, renewed
+from protocols.sasl.kinds import KINDS, derive_all, is_disabled, kinds_of, renewed, with_mark
 
 SALT = bytes(range(16))
 JULIET = parse_jid("juliet@example.com")
@@ -40,3 +40,17 @@ def test_renewed_keeps_what_was_kept_before() -> None:
         assert renewed(before, new) == new[: len(SALTED)]
     for kind in KINDS.values():
         assert kinds_of(renewed(derive_all(JULIET, "Calli0pe", SALT, [kind]), new)) == {kind}
+
+
+def test_mark_shuts_out_and_is_no_kind() -> None:
+    marked = with_mark(EVERYTHING, is_disabled=True)
+    assert is_disabled(marked)
+    assert with_mark(marked, is_disabled=True) == marked
+    assert kinds_of(marked) == kinds_of(EVERYTHING)
+    assert with_mark(marked, is_disabled=False) == EVERYTHING
+    assert not is_disabled(EVERYTHING)
+
+
+def test_mark_survives_another_password() -> None:
+    new = derive_all(JULIET, "another", SALT, KINDS.values())
+    assert renewed(with_mark(EVERYTHING, is_disabled=True), new) == with_mark(new, is_disabled=True)

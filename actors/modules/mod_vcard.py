@@ -1,6 +1,7 @@
 """Business cards as all clients know them (XEP-0054): one's own is set, everybody's is shown.
 
-Also the server and its services have one.
+Also the server and its services have one. The hash of the picture is put into presence by clients themselves
+(XEP-0153); that the server does so for them (XEP-0398) comes with personal eventing.
 """
 
 from __future__ import annotations

@@ -341,6 +341,10 @@ class LimitSettings:
     subscription_requests_max: int = count(
         200, "Requests from strangers that wait for one account's answer; further ones are refused."
     )
+    privacy_items_max: int = count(
+        1_000, "Rules in all privacy lists of one account, its block list included.", most=10_000
+    )
+    privacy_lists_max: int = count(20, "Privacy lists of one account.", most=1_000)
     offline_messages_max: int = count(500, "Messages stored for one account while nobody is logged in.")
     offline_bytes_max: int = count(
         2_097_152,

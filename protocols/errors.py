@@ -31,12 +31,25 @@ class StanzaError(Exception):
     """One stanza cannot be handled: its sender gets an error, the stream goes on."""
 
     def __init__(
-        self, condition: StanzaCondition, text: str | None = None, *, type: ErrorType | None = None
+        self,
+        condition: StanzaCondition,
+        text: str | None = None,
+        *,
+        type: ErrorType | None = None,
+        detail: bytes = b"",
     ) -> None:
-        """Name the condition; the type is the usual one for it unless given."""
+        """Name the condition.
+
+        Args:
+            condition: What is wrong.
+            text: The same in a sentence.
+            type: What the sender can do; what is usual for the condition unless given.
+            detail: An application-specific condition, as an element (RFC 6120 §8.3.4).
+        """
         super().__init__(condition, text)
         self.condition = condition
         self.text = text
+        self.detail = detail
         self.type = DEFAULT_TYPE[condition] if type is None else type
 
     def __str__(self) -> str:
@@ -50,7 +63,7 @@ class StanzaError(Exception):
         if self.text:
             text = f"<text xmlns='{STANZAS}' xml:lang='en'>{escape_text(self.text)}</text>"
         start = f"<error type='{self.type.value}' code='{LEGACY_CODE[self.condition]}'>"
-        return f"{start}<{name} xmlns='{STANZAS}'/>{text}</error>".encode()
+        return f"{start}<{name} xmlns='{STANZAS}'/>{text}".encode() + self.detail + b"</error>"
 
 
 class JIDMalformed(ValueError):

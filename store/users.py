@@ -7,6 +7,7 @@ actor. Addresses are kept as normalised text; the roster follows RFC 6121 §2, i
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from protocols.privacy_lists import PrivacyList
 from protocols.sasl.keys import ScramKeys
 
 
@@ -66,6 +67,8 @@ class User:
             used only once the document that reserves it is committed, so that no crash hands it out twice.
         last_logout_ms: When the last session ended, if one ever did.
         last_status: The status text of the last unavailable presence, if it had one.
+        privacy_lists: What may reach the user and what may not, each list by a name (XEP-0016).
+        default_list: The name of the one that holds where a session has not chosen another, if any does.
     """
 
     bare_jid: str
@@ -79,3 +82,5 @@ class User:
     log_reserved: int = 0
     last_logout_ms: int | None = None
     last_status: str | None = None
+    privacy_lists: tuple[PrivacyList, ...] = ()
+    default_list: str | None = None

@@ -262,7 +262,10 @@ def _size(write: _SharingWrite) -> int:
             return _RECORD_OVERHEAD_BYTES + len(record.data)
         case CreateUser(user) | ReplaceUser(user):
             requests = sum(len(request.stanza) for request in user.requests)
-            return _ROSTER_ITEM_BYTES * (1 + len(user.roster) + len(user.removed)) + requests
+            rules = sum(
+                _LIST_ITEM_BYTES + len(item.value) for each in user.privacy_lists for item in each.items
+            )
+            return _ROSTER_ITEM_BYTES * (1 + len(user.roster) + len(user.removed)) + requests + rules
         case SettleRecords(owner, seqs):
             return len(seqs) * (len(owner) + _KEY_BYTES)
         case SaveSession(record):
@@ -296,7 +299,8 @@ def cost_us(write: Write) -> int:
         case InsertRecord():
             return _INSERT_US
         case CreateUser(user) | ReplaceUser(user):
-            return _USER_US + _ROSTER_ITEM_US * len(user.roster)
+            rules = sum(len(each.items) for each in user.privacy_lists)
+            return _USER_US + _ROSTER_ITEM_US * (len(user.roster) + rules)
         case SettleRecords(_, seqs):
             return _SETTLE_US * len(seqs)
         case SaveSession(record):

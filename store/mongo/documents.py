@@ -13,6 +13,7 @@ it was written. What an earlier version wrote reads like what the present one wr
 import zlib
 from typing import Final, NotRequired, TypedDict
 
+from protocols.privacy_lists import ItemType, Kind, PrivacyItem, PrivacyList
 from protocols.sasl.keys import ScramKeys
 from store.errors import StoreUnusable
 from store.log import SEQ_DIGITS, SEQ_MAX, Direction, LogRecord, OutboundNumber, StanzaNumber
@@ -61,6 +62,23 @@ class RequestDocument(TypedDict):
     stanza: bytes
 
 
+class PrivacyItemDocument(TypedDict):
+    """`PrivacyItem`, an element of a list's `items`."""
+
+    order: int
+    allow: bool
+    type: NotRequired[str]
+    value: NotRequired[str]
+    kinds: NotRequired[list[str]]
+
+
+class PrivacyListDocument(TypedDict):
+    """`PrivacyList`, an element of `privacy_lists`."""
+
+    name: str
+    items: list[PrivacyItemDocument]
+
+
 class UserDocument(TypedDict):
     """`User`."""
 
@@ -77,6 +95,8 @@ class UserDocument(TypedDict):
     log_reserved: int
     last_logout_ms: NotRequired[int]
     last_status: NotRequired[str]
+    privacy_lists: NotRequired[list[PrivacyListDocument]]
+    default_list: NotRequired[str]
 
 
 class NumberDocument(TypedDict):
@@ -156,6 +176,10 @@ def document_from_user(user: User) -> UserDocument:
         document["last_logout_ms"] = user.last_logout_ms
     if user.last_status is not None:
         document["last_status"] = user.last_status
+    if user.privacy_lists:
+        document["privacy_lists"] = [_document_from_list(each) for each in user.privacy_lists]
+    if user.default_list is not None:
+        document["default_list"] = user.default_list
     return document
 
 
@@ -178,6 +202,8 @@ def user_from_document(document: UserDocument) -> User:
         log_reserved=document["log_reserved"],
         last_logout_ms=document.get("last_logout_ms"),
         last_status=document.get("last_status"),
+        privacy_lists=tuple(_list_from_document(item) for item in document.get("privacy_lists", ())),
+        default_list=document.get("default_list"),
     )
 
 
@@ -273,6 +299,35 @@ def _item_from_document(document: RosterDocument) -> RosterItem:
         approved=document.get("approved", False),
         version=document["version"],
     )
+
+
+def _document_from_list(privacy_list: PrivacyList) -> PrivacyListDocument:
+    items = [_document_from_rule(item) for item in privacy_list.items]
+    return PrivacyListDocument(name=privacy_list.name, items=items)
+
+
+def _document_from_rule(item: PrivacyItem) -> PrivacyItemDocument:
+    document = PrivacyItemDocument(order=item.order, allow=item.is_allowed)
+    if item.type is not ItemType.ANYBODY:
+        document["type"] = item.type.value
+        document["value"] = item.value
+    if item.kinds:
+        document["kinds"] = sorted(kind.value for kind in item.kinds)
+    return document
+
+
+def _list_from_document(document: PrivacyListDocument) -> PrivacyList:
+    items = (
+        PrivacyItem(
+            item["order"],
+            item["allow"],
+            ItemType(item.get("type", "")),
+            item.get("value", ""),
+            frozenset(map(Kind, item.get("kinds", ()))),
+        )
+        for item in document["items"]
+    )
+    return PrivacyList(document["name"], tuple(items))
 
 
 def check_version(key: str, version: int) -> None:

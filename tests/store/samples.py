@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from protocols.privacy_lists import ItemType, Kind, PrivacyItem, PrivacyList
 from protocols.sasl.keys import ScramKeys
 from store.log import Direction, LogRecord, OutboundNumber, StanzaNumber
 from store.sessions import OpenRequest, QueueEntry, SessionRecord
@@ -33,6 +34,17 @@ def make_full_user(bare_jid: str, **fields: Any) -> User:
         "log_reserved": 200,
         "last_logout_ms": 1_700_000_100_000,
         "last_status": "",
+        "privacy_lists": (
+            PrivacyList(
+                "my list",
+                (
+                    PrivacyItem(1, is_allowed=False, type=ItemType.JID, value="tybalt@example.com"),
+                    PrivacyItem(2, is_allowed=True, kinds=frozenset({Kind.IQ, Kind.PRESENCE_OUT})),
+                ),
+            ),
+            PrivacyList("empty", ()),
+        ),
+        "default_list": "my list",
     }
     return make_user(bare_jid, **{**everything, **fields})
 

@@ -2,6 +2,7 @@
 
 from hypothesis import strategies as st
 
+from protocols.privacy_lists import ItemType, Kind, PrivacyItem, PrivacyList
 from protocols.sasl.keys import ScramKeys
 from store.log import SEQ_MAX, Direction, LogRecord, OutboundNumber, StanzaNumber
 from store.sessions import OpenRequest, QueueEntry, SessionRecord
@@ -25,6 +26,17 @@ ROSTER_ITEMS = st.builds(
     approved=st.booleans(),
     version=NUMBERS,
 )
+_KINDS = st.frozensets(st.sampled_from(Kind))
+PRIVACY_ITEMS = st.builds(
+    PrivacyItem, NUMBERS, st.booleans(), st.just(ItemType.ANYBODY), st.just(""), _KINDS
+) | st.builds(
+    PrivacyItem,
+    NUMBERS,
+    st.booleans(),
+    st.sampled_from([type_ for type_ in ItemType if type_ is not ItemType.ANYBODY]),
+    TEXTS,
+    _KINDS,
+)
 USERS = st.builds(
     User,
     bare_jid=BARE_JIDS,
@@ -38,6 +50,10 @@ USERS = st.builds(
     log_reserved=NUMBERS,
     last_logout_ms=st.none() | NUMBERS,
     last_status=st.none() | TEXTS,
+    privacy_lists=st.lists(
+        st.builds(PrivacyList, TEXTS, st.lists(PRIVACY_ITEMS, max_size=2).map(tuple)), max_size=2
+    ).map(tuple),
+    default_list=st.none() | TEXTS,
 )
 STANZA_NUMBERS = st.builds(StanzaNumber, TEXTS, NUMBERS)
 RECORDS = st.builds(

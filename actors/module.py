@@ -219,7 +219,8 @@ class StrangerIq(NamedTuple):
 class AccountIq(NamedTuple):
     """A handler for requests to an account; with `to_domain` also for what the server is asked about it.
 
-    Without a payload it is for every payload that no other handler names.
+    Without a payload it is for every payload that no other handler names. With a node it is for what service
+    discovery asks about that node (XEP-0030 §3.2).
     """
 
     payload: PayloadName | None
@@ -227,6 +228,7 @@ class AccountIq(NamedTuple):
     asker: Asker
     handle: Callable[[AccountContext, Request], Awaitable[Sequence[AccountEffect]]]
     to_domain: bool = False
+    node: str = ""
 
 
 Iq = DomainIq | StrangerIq | AccountIq

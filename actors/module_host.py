@@ -271,7 +271,7 @@ class ModuleHost:
 
     def answers_strangers(self, namespace: str) -> bool:
         """Whether any module takes requests in this namespace from connections that have not logged in."""
-        return any(payload and payload.namespace == namespace for payload, _type in self._strangers)
+        return any(payload and payload.namespace == namespace for payload, _type, _node in self._strangers)
 
     def answer_stranger(self, stanza: Stanza, address: str) -> Reply[Stanza]:
         """Answer a request from a connection that has not logged in, and comes from this IP address."""

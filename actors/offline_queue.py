@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from store.log import LogRecord, StanzaNumber
     from store.users import User
 
+FETCHED: Final = "offline"
+"""What a session keeps (`KeepNote`) whose client fetches what waits: meanwhile nobody is handed that."""
 PAGE: Final = 100
 """Messages read at a time; at the largest there are, as many bytes as the driver takes in one piece."""
 

@@ -35,6 +35,7 @@ from actors.presence_effects import (
     Send,
     SendToSession,
     SetReply,
+    Show,
     TellLoggedOut,
     TellRoster,
     TryLater,
@@ -62,6 +63,7 @@ from actors.presence_state import NOTHING_PENDING, OwnResource, PresenceState
 from actors.roster_changes import all_changes_since, build_push, roster_xml
 from actors.session_messages import (
     CloseStream,
+    Deliver,
     DeliverIfDirected,
     HandedOver,
     NoteKept,
@@ -160,6 +162,8 @@ class PresenceApply:
                     renew_guards(self._server, state)
             case NoteInterested():
                 self._note_interested(cause)
+            case Show(stanza):
+                self._show(stanza, cause)
             case KeepNote():
                 self._keep_note(effect, cause)
             case _:
@@ -194,6 +198,13 @@ class PresenceApply:
         state.user = user
         renew_guards(self._server, state)
         make_good(self._server, state, before, guards)
+
+    def _show(self, stanza: Stanza, cause: PresenceMessage) -> None:
+        """In the lane that refuses nothing, since nobody is to be told of a refusal."""
+        sender = cause.stanza.sender if isinstance(cause, Routed) else None
+        own = None if sender is None else self._state.resources.get(sender.resourcepart or "")
+        if own is not None:
+            own.session.tell(Deliver(stanza))
 
     def _keep_note(self, effect: KeepNote, cause: PresenceMessage) -> None:
         """What its session knows of it is for its document only."""

@@ -93,6 +93,13 @@ class Send(NamedTuple):
 
 
 @final
+class Show(NamedTuple):
+    """Deliver a stanza to the session that asked, before the answer; its sender hears of no failure."""
+
+    stanza: Stanza
+
+
+@final
 class SendToAvailable(NamedTuple):
     """Send a stanza of the server's own to every available resource, each by its full address."""
 
@@ -241,6 +248,7 @@ HookEffect = Send | KeepItem | ForgetItem
 """What a module may add to what happens anyway."""
 AccountEffect = (
     Answer
+    | Show
     | Send
     | SaveUser
     | RemoveAccount

@@ -9,7 +9,7 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from actors.offline_queue import read_undelivered
+from actors.offline_queue import FETCHED, read_undelivered
 from actors.presence_guards import make_good, may_reach, renew_guards
 from actors.presence_rules import parse_priority
 from actors.presence_state import OwnResource
@@ -154,7 +154,7 @@ def _adopt_what_waits(server: Server, state: PresenceState, pending: Mapping[int
     """What is no session's goes to the one that would get it if it came now."""
     ledger = server.ledger_of(state.jid)
     best = max(state.priorities.items(), key=lambda each: each[1], default=("", -1))
-    if best[1] < 0:
+    if best[1] < 0 or any(FETCHED in notes for notes in state.all_notes.values()):
         return
     session = state.resources[best[0]].session.slot.state
     if isinstance(session, SessionState) and session.stream is not None and session.stream.revived:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple, TypeVar, final
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar, final
 
 from actors.module import AccountIq, DomainIq, Iq, ModuleFaultError, StrangerIq
+from protocols.namespaces import DISCO_INFO, DISCO_ITEMS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -13,9 +14,11 @@ if TYPE_CHECKING:
     from protocols.jid import JID
     from protocols.stanza import PayloadName, Stanza
 
+_WITH_NODES: Final = frozenset({DISCO_INFO, DISCO_ITEMS})
+
 T = TypeVar("T", DomainIq, StrangerIq, AccountIq)
 
-Key = tuple["PayloadName | None", str]
+Key = tuple["PayloadName | None", str, str]
 
 
 @final
@@ -77,7 +80,7 @@ def by_request(handlers: Iterable[tuple[Module, Iq]], kind: type[T]) -> dict[Key
         if not isinstance(handler, kind):
             continue
         for type_ in handler.types:
-            key = (handler.payload, type_)
+            key = (handler.payload, type_, getattr(handler, "node", ""))
             if key in table:
                 raise ModuleFaultError(
                     f"modules {table[key][0].name} and {module.name} both handle "
@@ -92,7 +95,15 @@ def _describe(payload: PayloadName | None) -> str:
 
 
 def find_handler(table: Mapping[Key, tuple[Module, T]], stanza: Stanza) -> tuple[Module, T] | None:
-    """Who handles a request: whoever names its payload, else whoever takes all the others."""
-    if stanza.payload is None:
+    """Who handles a request: whoever names its payload, else whoever takes all the others.
+
+    Of what service discovery asks, whoever names the node as well comes first.
+    """
+    payload, type_ = stanza.payload, stanza.type
+    if payload is None:
         return None
-    return table.get((stanza.payload, stanza.type)) or table.get((None, stanza.type))
+    if payload.namespace in _WITH_NODES and (node := next(iter(stanza.element)).get("node")):
+        found = table.get((payload, type_, node))
+        if found is not None:
+            return found
+    return table.get((payload, type_, "")) or table.get((None, type_, ""))

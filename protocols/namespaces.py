@@ -51,6 +51,7 @@ LEGACY_TIME: Final = "jabber:iq:time"  # XEP-0090
 VERSION: Final = "jabber:iq:version"  # XEP-0092
 AGENT: Final = "jabber:iq:agent"  # XEP-0094
 AGENTS: Final = "jabber:iq:agents"  # XEP-0094
+OFFLINE_RETRIEVAL: Final = "http://jabber.org/protocol/offline"  # XEP-0013
 OFFLINE: Final = "msgoffline"  # XEP-0160, disco feature
 BLOCKING: Final = "urn:xmpp:blocking"  # XEP-0191
 BLOCKING_ERRORS: Final = "urn:xmpp:blocking:errors"  # XEP-0191, application-specific condition

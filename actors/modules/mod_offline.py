@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from actors.module import AccountContext, Module, OnAvailable, OnLate, OnUndelivered, Xep
-from actors.offline_queue import KEPT_TYPES, OfflineQueue
+from actors.offline_queue import FETCHED, KEPT_TYPES, OfflineQueue
 from actors.presence_effects import DropWaiting, HandOver, KeepMessage, NotePending
 from actors.presence_state import NOTHING_PENDING, PendingSize
 from protocols.conditions import StanzaCondition
@@ -45,7 +45,7 @@ async def keep(context: AccountContext, stanza: Stanza) -> Sequence[AccountEffec
 async def hand_over(context: AccountContext, resource: str) -> Sequence[AccountEffect]:
     """Deliver what waits to a resource that can take it, oldest first."""
     queue = context.use(OfflineQueue)
-    if queue.size == NOTHING_PENDING:
+    if queue.size == NOTHING_PENDING or any(FETCHED in notes for notes in context.notes.values()):
         return ()
     waiting = await queue.read()
     if not waiting:

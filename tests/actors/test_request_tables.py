@@ -105,10 +105,10 @@ def test_service_answers_by_itself_what_it_has_a_handler_for(own: DomainIq | Acc
     shared = DomainIq(Q, frozenset({"get", "set"}), name_host, to_services=True)
     common = Module(name="common", summary="For all.", iqs=(shared,))
     host = hosts_of(parse_jid("localhost"), (common, module(own)))[USERS]
-    assert host.domain[Q, "set"] == (common, shared)
+    assert host.domain[Q, "set", ""] == (common, shared)
     found = host.domain if isinstance(own, DomainIq) else host.accounts
-    assert found[Q, "get"][1] is own
-    assert ((Q, "get") in host.domain) == isinstance(own, DomainIq)
+    assert found[Q, "get", ""][1] is own
+    assert ((Q, "get", "") in host.domain) == isinstance(own, DomainIq)
 
 
 def test_two_services_of_one_name_are_a_fault() -> None:

@@ -58,6 +58,15 @@ VOCABULARY: Final = {
     ns.SEARCH: Words("query first last nick email instructions item x", "jid"),
     ns.VCARD_TEMP: Words("vCard FN N FAMILY TEL HOME NUMBER PHOTO TYPE BINVAL EXTVAL GEO LAT LON KEY DESC"),
     ns.VCARD4: Words("vcard fn n text uri tel parameters type pref photo geo org note impp group", "name"),
+    ns.OFFLINE_RETRIEVAL: Words("offline item fetch purge", "node action", "view remove 000000000000001"),
+    ns.ADDRESS: Words(
+        "addresses address", "type jid uri node delivered", "to cc bcc replyto replyroom noreply ofrom"
+    ),
+    ns.ENVELOPE: Words("x to cc from replyto forwardedby", "jid"),
+    ns.EVENT: Words("x offline delivered displayed composing id"),
+    ns.EXPIRE: Words("x", "seconds stored"),
+    ns.DELAY: Words("delay", "stamp from"),
+    ns.LEGACY_DELAY: Words("x", "stamp from"),
     "urn:example:own": Words("query food colour"),
     ns.DATA_FORMS: Words("x field value title reported item", "type var label", "submit form result cancel"),
 }

@@ -66,14 +66,14 @@ class Accounts:
     async def register(self, jid: JID, password: str, address: str) -> bool:
         """Make an account for a stranger at this IP address; false if there is one by that name.
 
-        Loopback, where proxies sit, may register any number.
+        Loopback, where proxies sit, may register any number, unless the setting says otherwise.
 
         Raises:
             TooManyRegistrationsError: there were too many from this address just now.
             PasswordUnusable: the text cannot be a password.
         """
         throttle = self._server.registration_throttle
-        if not _is_loopback(address):
+        if not (self._server.settings.limits.spare_loopback and _is_loopback(address)):
             if throttle.is_blocked(address):
                 raise TooManyRegistrationsError(address)
             throttle.count(address)

@@ -27,7 +27,7 @@ from actors.connection_messages import (
 from actors.connection_requests import Requests
 from actors.connection_state import ConnectionState, Phase
 from actors.session_messages import Deliver, FromClient, NonzaFromClient, SessionMessage, StreamEnded
-from protocols.conditions import StreamCondition
+from protocols.conditions import StanzaCondition, StreamCondition
 from protocols.errors import StanzaError
 from protocols.namespaces import PING, STREAM_MANAGEMENT
 from protocols.negotiation_values import (
@@ -41,7 +41,8 @@ from protocols.negotiation_values import (
     StartTls,
 )
 from protocols.negotiation_values import StreamEnded as NegotiationEnded
-from protocols.stanza import build_iq
+from protocols.session_bits import SessionBits
+from protocols.stanza import StanzaKind, build_iq
 from protocols.stream_events import (
     ElementReceived,
     Event,
@@ -61,6 +62,7 @@ if TYPE_CHECKING:
 
     from actors.server import Server
     from protocols.jid import JID
+    from protocols.stanza import Stanza
 
 ROOM: Final = 8
 """Signal: the session takes stanzas again, or the client has read what it was sent."""
@@ -256,7 +258,8 @@ class Connection(Actor[ConnectionMessage, ConnectionMessage]):
     def _take_established(self, event: Event) -> None:
         match event:
             case StanzaReceived(stanza):
-                self.to_session(FromClient(stanza, self.state.via), stanza.size)
+                fault = _old_fault(stanza) if self.state.is_old else None
+                self.to_session(FromClient(stanza, self.state.via, fault), stanza.size)
             case StanzaRefused(stanza, condition, text):
                 fault = StanzaError(condition, text)
                 self.to_session(FromClient(stanza, self.state.via, fault), stanza.size)
@@ -342,6 +345,7 @@ class Connection(Actor[ConnectionMessage, ConnectionMessage]):
         state = self.state
         state.jid = jid
         state.phase = Phase.ESTABLISHED
+        state.is_old = state.negotiation is not None and SessionBits.UNVERSIONED in state.negotiation.bits
         state.negotiation = None
         self._set_timer(self.server.settings.limits.idle_seconds_max, IdleCheck())
 
@@ -470,6 +474,13 @@ class Connection(Actor[ConnectionMessage, ConnectionMessage]):
                 self.mailbox.done()
             else:
                 await self.mailbox.wait()
+
+
+def _old_fault(stanza: Stanza) -> StanzaError | None:
+    """Before RFC 3920 a message had to say whom it was for; that it might be for oneself is newer."""
+    if stanza.kind is StanzaKind.MESSAGE and stanza.to is None:
+        return StanzaError(StanzaCondition.BAD_REQUEST, "a message needs an address")
+    return None
 
 
 def end_session(slot: Slot[ConnectionMessage], _reason: ExitReason) -> None:

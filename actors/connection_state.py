@@ -35,6 +35,7 @@ class ConnectionState:
         session: Once a resource is bound, until it has ended.
         via: Which of the session's connections this is.
         jid: The same resource.
+        is_old: Whether the client is older than XMPP 1.0, once the session is established.
         held_events: What the client said while the negotiation waits for us, or is just being dealt with.
         held_messages: What the session could not take yet, with its size.
         is_end_told: Whether the session is told of the stream's end, behind what is held.
@@ -53,6 +54,7 @@ class ConnectionState:
         "held_messages",
         "is_clean",
         "is_end_told",
+        "is_old",
         "is_written",
         "jid",
         "lang",
@@ -74,6 +76,7 @@ class ConnectionState:
         self.via = 0
         self.lang: str | None = None
         self.jid: JID | None = None
+        self.is_old = False
         self.held_events: list[Event] = []
         self.held_messages: list[tuple[SessionMessage, int]] = []
         self.is_clean = False

@@ -138,12 +138,12 @@ class Listener(Actor[NoReturn, None]):
     def _admit(self, address: str) -> bool:
         """Whether this address may have one more connection.
 
-        Loopback, where proxies sit, may have any number.
+        Loopback, where proxies sit, may have any number, unless the setting says otherwise.
         """
-        counts = self._server.connections_by_address
+        counts, limits = self._server.connections_by_address, self._server.settings.limits
         number = counts.get(address, 0) + 1
-        is_loopback = address.startswith("127.") or address == "::1"
-        if number > self._server.settings.limits.connections_per_address_max and not is_loopback:
+        is_spared = limits.spare_loopback and (address.startswith("127.") or address == "::1")
+        if number > limits.connections_per_address_max and not is_spared:
             return False
         counts[address] = number
         return True

@@ -284,8 +284,13 @@ class LimitSettings:
         "forgets one; elements with names beyond this are read by a slower one that does.",
     )
     connections_max: int = count(15_000, "Connections at a time; further ones are closed at once.")
+    spare_loopback: bool = setting(
+        True,
+        "Whether clients from loopback, where proxies sit, may have any number of connections and make any "
+        "number of accounts.",
+    )
     connections_per_address_max: int = count(
-        500, "Connections at a time from one IP address; loopback, where proxies sit, is not counted."
+        500, "Connections at a time from one IP address; see `spare_loopback`."
     )
     failed_logins_max: int = count(
         10, "Failed log-ins from one IP address within `failed_logins_seconds`; then it must wait."
@@ -294,7 +299,7 @@ class LimitSettings:
     registrations_max: int = count(
         5,
         "Tries to register an account from one IP address within `registrations_seconds`, successful or not; "
-        "loopback, where proxies sit, is not counted.",
+        "see `spare_loopback`.",
     )
     registrations_seconds: float = seconds(
         3_600.0, "For how long a registration is held against its address."

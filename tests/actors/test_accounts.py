@@ -130,6 +130,11 @@ async def test_register_counts_every_try_from_an_address_but_loopback(
         assert await try_often(house.server.accounts, address) == admitted
 
 
+async def test_register_counts_loopback_where_the_setting_says_so() -> None:
+    async with House(limits={"registrations_max": 3, "spare_loopback": False}).open() as house:
+        assert await try_often(house.server.accounts, "127.0.0.1") == 3
+
+
 async def test_replace_keys_happens_once_and_is_safe_before_anybody_is_told() -> None:
     async with House().open() as house:
         accounts = house.server.accounts

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import socket
 from contextlib import ExitStack
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest
@@ -194,6 +195,16 @@ async def test_listener_loopback_may_have_any_number(door: Door) -> None:
         for _ in range(5):
             await door.come()
         await door.let_in(5)
+
+
+async def test_listener_loopback_is_counted_where_the_setting_says_so(door: Door) -> None:
+    limits = replace(door.server.settings.limits, spare_loopback=False, connections_per_address_max=2)
+    door.server.settings = replace(door.server.settings, limits=limits)
+    async with door.open():
+        for _ in range(2):
+            await door.come()
+        await door.let_in(2)
+        assert await _is_sent_away(await door.come())
 
 
 async def test_listener_server_full_closes_and_counts_nobody(door: Door) -> None:

@@ -55,6 +55,7 @@ OFFLINE_RETRIEVAL: Final = "http://jabber.org/protocol/offline"  # XEP-0013
 OFFLINE: Final = "msgoffline"  # XEP-0160, disco feature
 BLOCKING: Final = "urn:xmpp:blocking"  # XEP-0191
 BLOCKING_ERRORS: Final = "urn:xmpp:blocking:errors"  # XEP-0191, application-specific condition
+VACATION: Final = "http://jabber.org/protocol/vacation"  # XEP-0109, up to version 0.2
 STREAM_MANAGEMENT: Final = "urn:xmpp:sm:3"  # XEP-0198
 PING: Final = "urn:xmpp:ping"  # XEP-0199
 TIME: Final = "urn:xmpp:time"  # XEP-0202

@@ -24,3 +24,18 @@ def to_legacy(stamp: str) -> str | None:
         return None if moment.tzinfo is None else moment.astimezone(UTC).strftime(_LEGACY)
     except (ValueError, OverflowError):
         return None
+
+
+def parse_timestamp(text: str) -> int:
+    """Return a moment that somebody wrote as XEP-0082 says, in milliseconds since 1970.
+
+    Raises:
+        ValueError: It is none, says no time zone, or is before the first year or after the last.
+    """
+    moment = datetime.fromisoformat(text)
+    if moment.tzinfo is None:
+        raise ValueError("it says no time zone")
+    try:
+        return round(moment.astimezone(UTC).timestamp() * 1000)
+    except OverflowError as error:
+        raise ValueError("no calendar has it") from error

@@ -50,6 +50,25 @@ class SubscriptionRequest(NamedTuple):
     stanza: bytes
 
 
+class Vacation(NamedTuple):
+    """What is told to who writes meanwhile; moments are in milliseconds since 1970.
+
+    Attributes:
+        message: What is told.
+        start_ms: From when on; at once if None.
+        end_ms: Until when; for ever if None.
+    """
+
+    message: str
+    start_ms: int | None = None
+    end_ms: int | None = None
+
+    def is_on(self, now_ms: int) -> bool:
+        """Whether it is told at this moment."""
+        has_begun = self.start_ms is None or self.start_ms <= now_ms
+        return has_begun and (self.end_ms is None or now_ms < self.end_ms)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class User:
     """The document of one account.
@@ -69,6 +88,7 @@ class User:
         last_status: The status text of the last unavailable presence, if it had one.
         privacy_lists: What may reach the user and what may not, each list by a name (XEP-0016).
         default_list: The name of the one that holds where a session has not chosen another, if any does.
+        vacation: What is told to who writes while nobody is there, if anything is.
     """
 
     bare_jid: str
@@ -84,3 +104,4 @@ class User:
     last_status: str | None = None
     privacy_lists: tuple[PrivacyList, ...] = ()
     default_list: str | None = None
+    vacation: Vacation | None = None

@@ -262,10 +262,11 @@ def _size(write: _SharingWrite) -> int:
             return _RECORD_OVERHEAD_BYTES + len(record.data)
         case CreateUser(user) | ReplaceUser(user):
             requests = sum(len(request.stanza) for request in user.requests)
+            told = 0 if user.vacation is None else len(user.vacation.message)
             rules = sum(
                 _LIST_ITEM_BYTES + len(item.value) for each in user.privacy_lists for item in each.items
             )
-            return _ROSTER_ITEM_BYTES * (1 + len(user.roster) + len(user.removed)) + requests + rules
+            return _ROSTER_ITEM_BYTES * (1 + len(user.roster) + len(user.removed)) + requests + rules + told
         case SettleRecords(owner, seqs):
             return len(seqs) * (len(owner) + _KEY_BYTES)
         case SaveSession(record):

@@ -17,7 +17,7 @@ from protocols.privacy_lists import ItemType, Kind, PrivacyItem, PrivacyList
 from protocols.sasl.keys import ScramKeys
 from store.errors import StoreUnusable
 from store.log import SEQ_DIGITS, SEQ_MAX, Direction, LogRecord, OutboundNumber, StanzaNumber
-from store.users import RemovedItem, RosterItem, SubscriptionRequest, User
+from store.users import RemovedItem, RosterItem, SubscriptionRequest, User, Vacation
 
 SCHEMA_VERSION: Final = 4
 
@@ -79,6 +79,14 @@ class PrivacyListDocument(TypedDict):
     items: list[PrivacyItemDocument]
 
 
+class VacationDocument(TypedDict):
+    """`Vacation`."""
+
+    message: str
+    start_ms: NotRequired[int]
+    end_ms: NotRequired[int]
+
+
 class UserDocument(TypedDict):
     """`User`."""
 
@@ -97,6 +105,7 @@ class UserDocument(TypedDict):
     last_status: NotRequired[str]
     privacy_lists: NotRequired[list[PrivacyListDocument]]
     default_list: NotRequired[str]
+    vacation: NotRequired[VacationDocument]
 
 
 class NumberDocument(TypedDict):
@@ -180,6 +189,8 @@ def document_from_user(user: User) -> UserDocument:
         document["privacy_lists"] = [_document_from_list(each) for each in user.privacy_lists]
     if user.default_list is not None:
         document["default_list"] = user.default_list
+    if user.vacation is not None:
+        document["vacation"] = _document_from_vacation(user.vacation)
     return document
 
 
@@ -204,6 +215,7 @@ def user_from_document(document: UserDocument) -> User:
         last_status=document.get("last_status"),
         privacy_lists=tuple(_list_from_document(item) for item in document.get("privacy_lists", ())),
         default_list=document.get("default_list"),
+        vacation=_vacation_from_document(document.get("vacation")),
     )
 
 
@@ -314,6 +326,19 @@ def _document_from_rule(item: PrivacyItem) -> PrivacyItemDocument:
     if item.kinds:
         document["kinds"] = sorted(kind.value for kind in item.kinds)
     return document
+
+
+def _document_from_vacation(vacation: Vacation) -> VacationDocument:
+    document = VacationDocument(message=vacation.message)
+    if vacation.start_ms is not None:
+        document["start_ms"] = vacation.start_ms
+    if vacation.end_ms is not None:
+        document["end_ms"] = vacation.end_ms
+    return document
+
+
+def _vacation_from_document(document: VacationDocument | None) -> Vacation | None:
+    return None if document is None else Vacation(**document)
 
 
 def _list_from_document(document: PrivacyListDocument) -> PrivacyList:

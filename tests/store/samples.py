@@ -6,7 +6,7 @@ from protocols.privacy_lists import ItemType, Kind, PrivacyItem, PrivacyList
 from protocols.sasl.keys import ScramKeys
 from store.log import Direction, LogRecord, OutboundNumber, StanzaNumber
 from store.sessions import OpenRequest, QueueEntry, SessionRecord
-from store.users import RemovedItem, RosterItem, SubscriptionRequest, User
+from store.users import RemovedItem, RosterItem, SubscriptionRequest, User, Vacation
 
 KEYS = (
     ScramKeys("SCRAM-SHA-256", b"salt of 16 bytes", 4096, b"s" * 32, b"S" * 32),
@@ -45,6 +45,7 @@ def make_full_user(bare_jid: str, **fields: Any) -> User:
             PrivacyList("empty", ()),
         ),
         "default_list": "my list",
+        "vacation": Vacation("Away.", 1_700_000_000_000, 1_700_000_200_000),
     }
     return make_user(bare_jid, **{**everything, **fields})
 

@@ -6,7 +6,7 @@ from protocols.privacy_lists import ItemType, Kind, PrivacyItem, PrivacyList
 from protocols.sasl.keys import ScramKeys
 from store.log import SEQ_MAX, Direction, LogRecord, OutboundNumber, StanzaNumber
 from store.sessions import OpenRequest, QueueEntry, SessionRecord
-from store.users import RemovedItem, RosterItem, SubscriptionRequest, User
+from store.users import RemovedItem, RosterItem, SubscriptionRequest, User, Vacation
 
 # Anything UTF-8 can say: the XML parser has refused what it cannot.
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
@@ -54,6 +54,7 @@ USERS = st.builds(
         st.builds(PrivacyList, TEXTS, st.lists(PRIVACY_ITEMS, max_size=2).map(tuple)), max_size=2
     ).map(tuple),
     default_list=st.none() | TEXTS,
+    vacation=st.none() | st.builds(Vacation, TEXTS, st.none() | NUMBERS, st.none() | NUMBERS),
 )
 STANZA_NUMBERS = st.builds(StanzaNumber, TEXTS, NUMBERS)
 RECORDS = st.builds(

@@ -30,17 +30,23 @@ PAGE = Path(__file__).resolve().parents[2] / "docs" / "modules.md"
 ASK = "<iq type='get' id='1' to='{to}'><greeting xmlns='urn:example:greeting'{times}/></iq>"
 
 
-def greeting(folder: Path) -> ModuleType:
-    """The page's example, written to a file and imported."""
-    (source, *_tests) = re.findall(r"^```python\n(.*?)^```", PAGE.read_text(), re.MULTILINE | re.DOTALL)
-    path = folder / "mod_greeting.py"
+def example(folder: Path, name: str) -> ModuleType:
+    """One of the page's examples, written to a file and imported."""
+    sources = re.findall(r"^```python\n(.*?)^```", PAGE.read_text(), re.MULTILINE | re.DOTALL)
+    (source,) = [each for each in sources if f'name="{name}"' in each]
+    path = folder / f"mod_{name}.py"
     path.write_text(source)
-    spec = importlib.util.spec_from_file_location("mod_greeting", path)
+    spec = importlib.util.spec_from_file_location(f"mod_{name}", path)
     assert spec is not None
     assert spec.loader is not None
     loaded = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(loaded)
     return loaded
+
+
+def greeting(folder: Path) -> ModuleType:
+    """The first of them."""
+    return example(folder, "greeting")
 
 
 def house_with(module: Module, **options: Any) -> House:
@@ -91,6 +97,22 @@ def test_example_is_configured_as_the_page_says(tmp_path: Path) -> None:
     chosen = read_configuration(path, available=available).modules
     assert example.MODULE in chosen.modules
     assert chosen.options["greeting"] == example.GreetingOptions(text="Good morning")
+
+
+async def test_example_of_hooks_does_what_it_says(tmp_path: Path) -> None:
+    async with house_with(example(tmp_path, "guest_book").MODULE).open() as house:
+        romeo = await house.appear("romeo@localhost/orchard")
+        romeo.send("<message to='localhost/guest-book'><body>I was here</body></message>")
+        romeo.send("<message to='localhost/elsewhere' id='e'><body>I was here</body></message>")
+        thanks, refused = await romeo.hears()
+        assert [thanks] == said(
+            "<message from='localhost' to='romeo@localhost/orchard'><body>Thanks!</body></message>"
+        )
+        assert "service-unavailable" in refused
+        romeo.send("<presence type='unavailable'/>")
+        await house.settle()
+        (item,) = house.store.items("romeo@localhost", "guest-book")
+        assert item.key == "orchard"
 
 
 def test_page_names_every_effect_and_hook() -> None:

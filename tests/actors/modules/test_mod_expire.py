@@ -5,7 +5,12 @@ import trio
 from trio.testing import MockClock
 
 from actors.ledger_keeper import SETTLE_SECONDS
+from store.writes import InsertRecord
 from tests.actors.house import House
+from tests.actors.house_world import BEGINNING_MS
+from tests.actors.managed_client import appear, died
+from tests.actors.managed_house import after, warm
+from tests.store.samples import make_record
 
 ME, HER = "romeo@localhost/orchard", "juliet@localhost/balcony"
 
@@ -88,3 +93,24 @@ async def test_expire_does_not_touch_what_does_not_wait() -> None:
         romeo.send(f"<message to='{HER}'><body>hi</body>{OVER}</message>")
         (heard,) = await juliet.hears()
         assert 'seconds="0"' in heard
+
+
+async def test_expire_holds_for_what_a_session_finds_when_it_comes_back(autojump_clock: MockClock) -> None:
+    """A crash has left two messages that are no session's: the one that comes back would deliver both."""
+    async with House().open() as house:
+        juliet = await appear(house, HER)
+        await warm(house, "juliet@localhost")
+        store = died(house, juliet)
+    store.open()
+    for seq, seconds in ((7, 5), (8, 500)):
+        body = f"<body>{seconds}</body><x xmlns='jabber:x:expire' seconds='{seconds}'/>"
+        data = f"<message from='{ME}' to='juliet@localhost'>{body}</message>".encode()
+        record = make_record("juliet@localhost", seq, at_ms=BEGINNING_MS - 10_000, data=data, pending=True)
+        store.commit([InsertRecord(record)])
+    async with after(store).open() as later:
+        await juliet.resume(later)
+        assert await juliet.texts() == ["500"]
+        juliet.acknowledge()
+        await trio.sleep(3 * SETTLE_SECONDS)
+        await later.settle()
+        assert later.store.pending("juliet@localhost", 0, 10**9, 10) == []

@@ -38,12 +38,13 @@ class ScriptFile(pytest.File):
     def collect(self) -> Iterator[pytest.Item]:
         """Its one test."""
         script = read_script(self.path)
-        item = Conversation.from_parent(self, name=self.path.stem, script=script)
-        yield item
+        nodeid = f"{self.parent.nodeid if self.parent else ''}/{_kind(script)}::{self.path.stem}"
+        yield Conversation.from_parent(self, name=self.path.stem, nodeid=nodeid, script=script)
 
 
-def _group(script: Script) -> str:
-    return "scenarios " + " ".join(sorted(script.settings))
+def _kind(script: Script) -> str:
+    """What stands for a file in the test's id: workers get whole files, and so all scripts for one server."""
+    return " ".join(sorted(script.settings)).replace("::", ":") or "usual settings"
 
 
 @final
@@ -118,14 +119,15 @@ def servers(config: pytest.Config) -> Servers:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Scripts of one kind after one another; everything else stays where it is."""
     places = [at for at, item in enumerate(items) if isinstance(item, Conversation)]
-    ordered = sorted((items[at] for at in places), key=_kind)
+    ordered = sorted((items[at] for at in places), key=_order)
     for at, item in zip(places, ordered, strict=True):
         items[at] = item
 
 
-def _kind(item: pytest.Item) -> tuple[str, str]:
+def _order(item: pytest.Item) -> tuple[bool, str]:
+    """Those with the usual settings first: they are the most, and nobody is to wait for them in the end."""
     assert isinstance(item, Conversation)
-    return _group(item._script), item.name
+    return bool(item._script.settings), item.nodeid
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:

@@ -73,7 +73,7 @@ from actors.session_messages import (
 from protocols.conditions import StanzaCondition, StreamCondition
 from protocols.errors import StanzaError
 from protocols.jid import JID
-from protocols.stanza import Stanza, build_iq_result
+from protocols.stanza import Stanza, StanzaKind, build_iq_result
 from store.errors import StoreUnavailable
 
 if TYPE_CHECKING:
@@ -105,7 +105,7 @@ class PresenceApply:
             case Send(stanza):
                 self._send(stanza)
             case SendToSession():
-                routing.carry_out(self._server, routing.ToSession(*effect))
+                self._send_to_session(effect)
             case OfferToSession(session, stanza):
                 if not session.cast(DeliverIfDirected(stanza), stanza.size):
                     self.refuse(cause, _NO_ACCOUNT)
@@ -202,9 +202,25 @@ class PresenceApply:
     def _show(self, stanza: Stanza, cause: PresenceMessage) -> None:
         """In the lane that refuses nothing, since nobody is to be told of a refusal."""
         sender = cause.stanza.sender if isinstance(cause, Routed) else None
-        own = None if sender is None else self._state.resources.get(sender.resourcepart or "")
-        if own is not None:
+        resource = "" if sender is None else sender.resourcepart or ""
+        own = self._state.resources.get(resource)
+        if own is not None and may_reach(self._state, stanza, resource):
             own.session.tell(Deliver(stanza))
+
+    def _send_to_session(self, effect: SendToSession) -> None:
+        if self._state.guards is None or self._may_have(effect):
+            routing.carry_out(self._server, routing.ToSession(*effect))
+
+    def _may_have(self, effect: SendToSession) -> bool:
+        """Whether a session may have somebody's presence, which may be kept from before he was shut out.
+
+        All else has passed the gates when it was routed here, and who sent it is to hear what becomes of it.
+        """
+        stanza, state = effect.stanza, self._state
+        if stanza.kind is not StanzaKind.PRESENCE:
+            return True
+        found = (name for name, own in state.resources.items() if own.session is effect.session)
+        return may_reach(state, stanza, next(found, None))
 
     def _keep_note(self, effect: KeepNote, cause: PresenceMessage) -> None:
         """What its session knows of it is for its document only."""

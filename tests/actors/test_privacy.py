@@ -285,3 +285,69 @@ async def test_message_for_whichever_resource_goes_to_those_whose_list_lets_it()
         assert await romeo.hears() == []
         assert "<body>1" in await heard(window)
         assert "<body>" not in await heard(juliet)
+
+
+# -- what is kept, and shown later
+
+
+async def test_request_of_somebody_who_is_blocked_meanwhile_is_shown_when_he_is_unblocked() -> None:
+    async with verona().open() as house:
+        paris = await house.log_in(HALL)
+        paris.send(f"<presence to='{JULIET}' type='subscribe'/>")
+        await house.settle()
+        assert [each.jid for each in house.account(JULIET).requests] == [PARIS]
+        juliet = await house.log_in(BALCONY)
+        await juliet.ask(block(PARIS))
+        juliet.send("<presence/>")
+        assert PARIS not in await heard(juliet)
+        await juliet.ask(unblock(PARIS))
+        again = await house.log_in(WINDOW)
+        again.send("<presence/>")
+        assert f'from="{PARIS}" to="{JULIET}" type="subscribe"' in await heard(again)
+
+
+async def test_request_is_not_shown_to_a_client_whose_list_denies_it() -> None:
+    async with verona().open() as house:
+        juliet, window = await house.appear(BALCONY), await house.appear(WINDOW)
+        await juliet.ask(new_list("mine", deny(PARIS)))
+        await juliet.ask(choose("active", "mine"))
+        await heard(juliet)
+        paris = await house.log_in(HALL)
+        paris.send(f"<presence to='{JULIET}' type='subscribe'/>")
+        assert 'type="subscribe"' in await heard(window)
+        assert PARIS not in await heard(juliet)
+
+
+async def test_message_that_waits_is_not_shown_to_a_client_whose_list_denies_it(
+    autojump_clock: MockClock,
+) -> None:
+    """However it asks for that (XEP-0013)."""
+    async with verona().open() as house:
+        romeo, paris = await house.log_in(ORCHARD), await house.log_in(HALL)
+        romeo.send(chat(JULIET, "1"))
+        paris.send(chat(JULIET, "2"))
+        await house.settle()
+        juliet = await house.log_in(BALCONY)
+        await juliet.ask(new_list("mine", deny(ROMEO)))
+        await juliet.ask(choose("active", "mine"))
+        await heard(juliet)
+        fetch = "<offline xmlns='http://jabber.org/protocol/offline'><fetch/></offline>"
+        await juliet.ask(f"<iq type='get' id='f'>{fetch}</iq>")
+        assert re.findall("<body>(.)", await heard(juliet)) == ["2"]
+        assert sorted(kept(house)) == ["1", "2"]
+
+
+async def test_message_by_way_of_the_server_passes_the_gates_of_both(autojump_clock: MockClock) -> None:
+    """One for several, by an address header (XEP-0033)."""
+    header = "<addresses xmlns='http://jabber.org/protocol/address'><address type='to' jid='{}'/></addresses>"
+    async with verona().open() as house:
+        romeo, juliet = await house.appear(ORCHARD), await house.appear(BALCONY)
+        await juliet.ask(block(ROMEO))
+        for client in (romeo, juliet):
+            await client.hears()
+        juliet.send(f"<message to='localhost'><body>1</body>{header.format(ROMEO)}</message>")
+        assert "<not-acceptable " in await heard(juliet)
+        assert await romeo.hears() == []
+        romeo.send(f"<message to='localhost'><body>2</body>{header.format(JULIET)}</message>")
+        assert "<service-unavailable " in await heard(romeo)
+        assert await juliet.hears() == []

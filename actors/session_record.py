@@ -70,6 +70,18 @@ def with_late(record: SessionRecord, stanzas: Iterable[bytes]) -> SessionRecord:
     return replace(record, entries=(*record.entries, *(QueueEntry(data=data) for data in stanzas)))
 
 
+def with_elsewhere(record: SessionRecord, owed: Iterable[tuple[Entry, int | None]]) -> SessionRecord:
+    """The document of a session that nobody has resumed, with what its user's other clients have got since.
+
+    Args:
+        record: The one that it came back from.
+        owed: What came of it, each with its wire number where it had one.
+    """
+    at = (number - record.base - 1 for entry, number in owed if number is not None and _is_elsewhere(entry))
+    elsewhere = {each for each in at if each < len(record.entries)}
+    return replace(record, elsewhere=tuple(sorted({*record.elsewhere, *elsewhere})))
+
+
 def _dealt_behind(stream: ManagedStream, counter: int) -> tuple[int, ...]:
     """What the client will send again, and must not have done twice.
 

@@ -26,7 +26,7 @@ from actors.session_messages import (
     ResumeTooHigh,
     StreamEnded,
 )
-from actors.session_record import session_record, with_late
+from actors.session_record import session_record, with_elsewhere, with_late
 from actors.session_state import Entry
 from protocols.conditions import StanzaCondition, StreamCondition
 from protocols.errors import StanzaError
@@ -107,9 +107,11 @@ class Resumption(Management):
             record = session_record(self.state, stream, stream.incoming.counter, is_exact=True)
             self.server.keep_left(record)
         elif stream.revived.is_exact:
-            late = stream.outgoing.entries()[len(stream.revived.numbers) :]
-            iqs = [entry.stanza.data for entry in late if entry.stanza.kind is StanzaKind.IQ]
-            self.server.keep_left(with_late(stream.revived.record, iqs))
+            entries, numbers = stream.outgoing.entries(), stream.revived.numbers
+            record = with_elsewhere(stream.revived.record, zip(entries, numbers, strict=False))
+            late = [entry.stanza for entry in entries[len(numbers) :]]
+            iqs = [stanza.data for stanza in late if stanza.kind is StanzaKind.IQ]
+            self.server.keep_left(with_late(record, iqs))
 
     # -- coming back
 

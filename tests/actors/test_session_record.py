@@ -6,7 +6,7 @@ import pytest
 
 from actors import session_record as session_record_module
 from actors.ledger import Parcel
-from actors.session_record import session_record, with_late
+from actors.session_record import session_record, with_elsewhere, with_late
 from actors.session_state import Request
 from protocols.jid import parse_jid
 from protocols.stanza import Stanza, build_iq
@@ -88,6 +88,31 @@ def test_with_late_is_owed_behind_everything() -> None:
     )
     later = with_late(record, [b"<iq/>"])
     assert later == replace(record, entries=(QueueEntry(seq=1), QueueEntry(data=b"<iq/>")))
+
+
+def test_with_elsewhere_says_what_another_client_has_got_since() -> None:
+    account = Account()
+    entries = tuple(QueueEntry(data=each.data) for each in (result("r"), chat("1"), chat("2"), chat("3")))
+    record = SessionRecord(
+        sm_id="sm",
+        jid=BALCONY.full,
+        resume_seconds=300.0,
+        base=4,
+        entries=entries,
+        elsewhere=(1,),
+        is_exact=True,
+    )
+    state = account.revive(record)
+    assert state.stream is not None
+    assert state.stream.revived is not None
+    owed = list(zip(state.owed(), state.stream.revived.numbers, strict=True))
+    assert with_elsewhere(record, owed) == record
+    common = owed[3][0].common
+    assert common is not None
+    common.was_acknowledged = True
+    assert with_elsewhere(record, owed) == replace(record, elsewhere=(1, 3))
+    unnumbered = [(entry, None) for entry, _number in owed]
+    assert with_elsewhere(record, unnumbered) == record, "it was adopted, and is in the log"
 
 
 def test_record_without_a_mark_names_nothing_since_the_log_does() -> None:

@@ -387,7 +387,7 @@ class Presence(Actor[PresenceMessage, PresenceEffect]):
     def set_aside(self, message: PresenceMessage, error: BaseException) -> Sequence[PresenceEffect]:
         """What killed this actor is done once more if it must be, else refused; see `presence_aside`."""
         state = self._state
-        effects = aside.instead(message, state.submitted, is_again=state.retried is message)
+        effects = aside.instead(state, message, is_again=state.retried is message)
         state.forget_document()
         publish_guards(self._server, state)
         if effects is None:

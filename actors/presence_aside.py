@@ -44,7 +44,7 @@ from protocols.jid import JID
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from actors.presence_state import Submission
+    from actors.presence_state import PresenceState
 
 RESUME_TRIES_MAX: Final = 15
 """So many seconds a client that would resume a session from the database is kept waiting for that."""
@@ -55,15 +55,16 @@ _FAILED: Final = StanzaError(StanzaCondition.INTERNAL_SERVER_ERROR)
 
 
 def instead(
-    message: PresenceMessage, submitted: Submission | None, *, is_again: bool
+    state: PresenceState, message: PresenceMessage, *, is_again: bool
 ) -> Sequence[PresenceEffect] | None:
     """What to do in the place of what a message asked for; None to try it once more.
 
     Args:
+        state: What its actor knows.
         message: The one that killed.
-        submitted: What had gone to the database, perhaps for another message.
         is_again: Whether it has been tried once more already.
     """
+    submitted = state.submitted
     if submitted is not None and submitted.message is message and submitted.outcomes.succeeded:
         return [effect for effect in submitted.effects if isinstance(effect, _CONSEQUENCES)]
     if not is_again and _must_be_done(message):
@@ -71,8 +72,9 @@ def instead(
     match message:
         case ResumeStored(tries=tries) if tries < RESUME_TRIES_MAX:
             return [TryLater(message._replace(tries=tries + 1))]
-        case SessionEnded(JID(resourcepart=str(resource))):  # without frills
-            return [DropResource(resource), Publish()]
+        case SessionEnded(JID(resourcepart=str(resource)), session):  # without frills
+            own = state.resources.get(resource)
+            return [DropResource(resource), Publish()] if own is not None and own.session is session else []
         case SessionBound(JID(resourcepart=str(resource)), session):
             return [NoteResource(resource, session, None)]
         case Again(stanza):

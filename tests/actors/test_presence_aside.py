@@ -109,6 +109,20 @@ async def test_end_of_a_session_that_killed_is_told_to_contacts(point: Point, ti
         assert set_aside(house) == 1
 
 
+@pytest.mark.parametrize("times", [1, 2])
+async def test_end_of_a_session_that_killed_leaves_the_one_in_its_place(times: int) -> None:
+    async with friends().open() as house:
+        await house.appear(ORCHARD)
+        juliet = await house.appear(BALCONY)
+        await juliet.hears()
+        house.runtime.probe = killer(Point.IN_APPLY, times, SessionEnded, ROMEO)
+        romeo = await house.log_in(ORCHARD)
+        await house.settle()
+        assert set_aside(house) == times
+        romeo.send("<presence><show>away</show></presence>")
+        assert "<show>away</show>" in "".join(await juliet.hears())
+
+
 @pytest.mark.parametrize("kind", [Routed, OwnPresence, SessionBound, SessionEnded])
 async def test_what_kills_again_is_given_up_and_the_account_lives_on(kind: type) -> None:
     async with friends().open() as house:

@@ -125,6 +125,7 @@ class Ledger:
         unsafe: From when to when the server did not wait for its database any more: what was delivered then
             may come again after a crash, as documented.
         changes: When the clients of an account changed their presence, by bare address.
+        refused: The ids of messages that a server says it answered with an error, whoever heard that.
         faults: What was wrong for certain when it was seen.
         counts: What happened how often, so that a run in which nothing happens can be told.
     """
@@ -140,6 +141,7 @@ class Ledger:
         self.troubles: list[tuple[float, float]] = []
         self.unsafe: list[tuple[float, float]] = []
         self.changes: defaultdict[str, list[float]] = defaultdict(list)
+        self.refused: set[str] = set()
         self.faults: list[str] = []
         self.counts: Counter[str] = Counter()
         self._order = 0

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, final
 import trio
 from trio.testing import MockClock
 
+from actors.fates import MessageFate, as_event
 from actors.settings import LimitSettings, Settings
 from protocols.jid import parse_jid
 from store.log import SEQ_MAX
@@ -165,6 +166,7 @@ class Simulation:
                 self.agenda.after(self.random.uniform(0, 10), player.act)
             await self._suffer()
             await self._mend()
+            self._note_refused()
             self.faults = judge(self.ledger, self._final())
             house.forgive()
             nursery.cancel_scope.cancel()
@@ -182,11 +184,13 @@ class Simulation:
         self._is_up = False
         began, is_orderly = self.agenda.now, False
         if how is Disaster.CRASH:
+            self._note_refused(is_crash=True)
             self.disasters.server_is_gone()
             await self.house.crash()
         else:
             self.ledger.stops.append(began)
             is_orderly = await self.house.stop()
+            self._note_refused(is_crash=not is_orderly)
             self.disasters.server_is_gone()
         if not is_orderly or self.disasters.store_failed_since(began - STOP_NEEDS_STORE_SECONDS):
             # Without its store no server can say what is owed to whom; until its end it is heard, and hears.
@@ -196,6 +200,16 @@ class Simulation:
         await self.house.start_again()
         self._is_up = True
         self.note("server", "is up again")
+
+    def _note_refused(self, *, is_crash: bool = False) -> None:
+        """What the server says it refused; a crash forgets that where the sender had not been told."""
+        for raw in self.house.server.fates.snapshot():
+            event = as_event(raw)
+            message = self.ledger.messages.get(event.id or "")
+            if event.fate is not MessageFate.REFUSED or message is None:
+                continue
+            if not is_crash or message.acked_at is not None:
+                self.ledger.refused.add(message.id)
 
     def _forgive_haste(self) -> None:
         """An actor that waits for its store is killed when the grace of a stop is over."""

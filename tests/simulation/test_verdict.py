@@ -191,6 +191,25 @@ def test_verdict_expects_at_one_client_what_a_stop_met_on_its_way() -> None:
         assert len(judge(ledger, QUIET)) == faults
 
 
+@pytest.mark.parametrize(
+    ("player", "before", "refused", "faults"),
+    [
+        (ROMEO, 3.0, {"m1"}, 0),  # the error was for a client that had left
+        (ROMEO, 3.0, set(), 1),
+        (ROMEO, 0.5, {"m1"}, 1),
+        (NURSE, 3.0, {"m1"}, 1),
+    ],
+)
+def test_verdict_allows_an_error_to_reach_nobody_whose_sender_has_left(
+    player: str, before: float, refused: set[str], faults: int
+) -> None:
+    ledger = Ledger()
+    sent(ledger, 1)
+    ledger.ended(End(player, 1, before - 0.5, before, is_orderly=True))
+    ledger.refused |= refused
+    assert len(judge(ledger, QUIET)) == faults
+
+
 def test_verdict_sees_disorder() -> None:
     ledger = Ledger()
     for number in (1, 2, 3):

@@ -105,6 +105,7 @@ def _fates(ledger: Ledger, message: Message, stored: int, errors: int) -> Iterat
         and acked_at is not None
         and not fates
         and not _is_in_gap(ledger, message, acked_at)
+        and not _was_refused_in_vain(ledger, message)
     ):
         yield f"{name} was acknowledged and is lost"
     was_unsafe = _was_unsafe(ledger, message.at)
@@ -120,6 +121,13 @@ def _fates(ledger: Ledger, message: Message, stored: int, errors: int) -> Iterat
         yield f"{name} has more than one fate: {', '.join(kinds)}"
     if acked_at is not None and message.copies and not _is_rerouted(ledger, message, float("inf")):
         yield from (f"{name} did not reach {player}" for player in _missing(ledger, message))
+
+
+def _was_refused_in_vain(ledger: Ledger, message: Message) -> bool:
+    """Whether the error was for a session that ended, perhaps before its client had it: it is nobody else's."""
+    ends = ledger.ends[message.sender.partition("/")[0]]
+    has_left = any(end.player == message.sender and end.before >= message.at for end in ends)
+    return has_left and message.id in ledger.refused
 
 
 def _is_in_gap(ledger: Ledger, sent: Message | Request, until: float) -> bool:

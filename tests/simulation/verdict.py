@@ -124,7 +124,7 @@ def _fates(ledger: Ledger, message: Message, stored: int, errors: int) -> Iterat
 
 
 def _was_refused_in_vain(ledger: Ledger, message: Message) -> bool:
-    """Whether the error was for a session that ended, perhaps before its client had it: it is nobody else's."""
+    """Whether the error was for a session that ended, perhaps with the error unread: nobody else wants it."""
     ends = ledger.ends[message.sender.partition("/")[0]]
     has_left = any(end.player == message.sender and end.before >= message.at for end in ends)
     return has_left and message.id in ledger.refused

@@ -41,7 +41,7 @@ MODULE: Final = Module(
         Xep("0178", "1.2"),
         Xep("0198", "1.6.3"),
         Xep("0368", "1.1.0", "listening; publishing the records is the operator's"),
-        Xep("0440", "1.0.0"),
+        Xep("0440", "1.0.0", "tls-server-end-point; what binds more, Python's TLS cannot tell"),
         Xep("0474", "0.5.0"),
         Xep("0478", "0.2.0"),
     ),

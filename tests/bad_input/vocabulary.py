@@ -67,6 +67,13 @@ VOCABULARY: Final = {
     ns.EXPIRE: Words("x", "seconds stored"),
     ns.DELAY: Words("delay", "stamp from"),
     ns.LEGACY_DELAY: Words("x", "stamp from"),
+    ns.PRIVACY: Words(
+        "query list item active default message presence-in presence-out iq",
+        "name type value action order",
+        "jid group subscription allow deny both none 1 2",
+    ),
+    ns.BLOCKING: Words("blocklist block unblock item", "jid"),
+    ns.VACATION: Words("query start end message"),
     "urn:example:own": Words("query food colour"),
     ns.DATA_FORMS: Words("x field value title reported item", "type var label", "submit form result cancel"),
 }

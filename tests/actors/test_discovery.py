@@ -37,6 +37,7 @@ def context(**fields: Any) -> AccountContext:
     given: dict[str, Any] = {
         "domain": parse_jid("example.com"),
         "limits": None,
+        "admins": frozenset(),
         "modules": MODULES,
         "now_ms": lambda: 0,
         "host": parse_jid("example.com"),

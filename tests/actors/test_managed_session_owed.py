@@ -198,7 +198,7 @@ async def test_handed_over_is_delivered_when_its_mark_is_journaled_and_leaves_wh
         await house.settle()
         with slow(house):
             juliet.send("<presence/>")
-            await trio.sleep(1.5)  # the queue has been read
+            await trio.sleep(2.5)  # the message of the day and the queue have been read
             assert await juliet.texts() == []
             await trio.sleep(1)
             assert await juliet.texts() == ["0", "1", "2"]

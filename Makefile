@@ -34,8 +34,8 @@ run: setup ## run the server on loopback with two demonstration accounts
 test: setup ## run every test that does not take long: some minutes
 	$(BIN)/python -m pytest $(TEST_ARGS)
 
-long: setup ## run those that do: the chaos harness against planted bugs, and ends of the whole server
-	$(BIN)/python -m pytest -n 2 -v -m long tests/chaos
+long: setup ## run those that do: planted bugs against harness and simulation, seeds that once failed, ends of the whole server
+	$(BIN)/python -m pytest -n 2 -v -m long
 
 check: setup ## format, lint, types, imports and sizes: under a minute
 	$(BIN)/ruff format --check .

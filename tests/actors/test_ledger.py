@@ -184,7 +184,7 @@ async def test_parcel_that_all_refuse_is_known_with_the_last() -> None:
 
 
 @pytest.mark.parametrize("takes", ["place", "join", "taken"])
-async def test_parcel_that_somebody_takes_is_refused_by_nobody(takes: str) -> None:
+async def test_parcel_that_somebody_takes_is_refused_by_nobody(takes: str, autojump_clock: MockClock) -> None:
     async with opened() as clerk:
         parcel = Parcel(clerk.message(), 3)
         assert not parcel.refuse()
@@ -299,7 +299,7 @@ async def test_take_seq_without_any_is_a_fault() -> None:
             clerk.ledger.take_seq()
 
 
-async def test_log_asks_for_more_numbers_in_time_and_once() -> None:
+async def test_log_asks_for_more_numbers_in_time_and_once(autojump_clock: MockClock) -> None:
     async with opened(limit=SEQ_LOW + 2) as clerk:
         for _ in range(2):
             clerk.deliver(clerk.message())
@@ -409,7 +409,7 @@ async def test_parcel_that_one_has_acknowledged_is_elsewhere() -> None:
         assert parcel.is_elsewhere
 
 
-async def test_parcel_with_a_record_is_elsewhere() -> None:
+async def test_parcel_with_a_record_is_elsewhere(autojump_clock: MockClock) -> None:
     async with opened() as clerk:
         parcel = Parcel(clerk.message(), 1)
         parcel.place(clerk.ledger, PLACE, Mailbox[Any]())

@@ -189,7 +189,7 @@ def test_session_that_nobody_resumes_is_sent_to_like_any_other(restarted: Restar
     assert_serves(server)
 
 
-@pytest.mark.parametrize("end", [stop_in_order, kill_with_database])
+@pytest.mark.parametrize("end", [pytest.param(stop_in_order, marks=pytest.mark.long), kill_with_database])
 def test_session_whose_time_is_over_leaves_what_it_was_owed_to_others(
     tmp_path: Path, end: Callable[[RunningServer], None]
 ) -> None:

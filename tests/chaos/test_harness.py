@@ -41,7 +41,7 @@ async def test_chaos_of_parts_loses_nothing(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "kind",
     [
-        "server",
+        pytest.param("server", marks=pytest.mark.long),
         pytest.param("restart", marks=pytest.mark.long),
         pytest.param("server process", marks=pytest.mark.long),
     ],

@@ -135,7 +135,7 @@ async def test_slixmpp_misses_nothing_that_came_before_it_resumed(
         await assert_goes_on(one, other)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @on_asyncio
 async def test_slixmpp_resumes_after_several_ends_in_a_row(own_server: RunningServer) -> None:
     """An orderly one, a crash, and another crash before anybody has come back."""

@@ -20,6 +20,7 @@ def has_sign(name: str, faults: tuple[str, ...]) -> bool:
     return any(SIGNS[name] in fault for fault in faults)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", PLANTS)
 def test_planted_bug_is_found(name: str) -> None:
     for seed in range(SEEDS_MAX):

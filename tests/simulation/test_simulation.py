@@ -7,6 +7,8 @@ import threading
 from collections import Counter
 from pathlib import Path
 
+import pytest
+
 from supervision.runtime import Point
 from tests.simulation.simulation import name_of_record, simulate
 
@@ -47,6 +49,7 @@ def test_simulation_finds_nothing_wrong_and_much_happens() -> None:
     assert threading.active_count() == threads
 
 
+@pytest.mark.long
 def test_simulation_passes_seeds_that_once_failed() -> None:
     assert {seed: faults for seed in regressions() if (faults := simulate(seed).faults)} == {}
 

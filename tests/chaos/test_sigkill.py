@@ -12,7 +12,7 @@ from tests.chaos.sigkill import CLIENTS, run
 KILLS = 2
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_sigkill_of_server_and_database_loses_nothing_and_each_client_resumes(tmp_path: Path) -> None:
     said: list[str] = []
     balance = run(tmp_path, KILLS, 1, said.append)

@@ -49,7 +49,9 @@ def test_conversation_loses_doubles_and_reorders_nothing(seed: int) -> None:
     assert last == [f"back {number}" for number in range(10)], "what had waited came before"
     assert len(trace.died) >= KILLS_IN_HAND
     assert trace.in_hand == KILLS_IN_HAND, "kills of parked actors prove little"
-    assert threading.active_count() == threads
+    assert threading.active_count() <= threads, (
+        "it is done without any; idle ones of others may end meanwhile"
+    )
 
 
 def test_one_seed_gives_one_trace() -> None:

@@ -46,7 +46,9 @@ def test_simulation_finds_nothing_wrong_and_much_happens() -> None:
     assert [name for name in HAPPENS if not counts[name]] == []
     assert counts["messages delivered"] > 50 * len(SEEDS)
     assert counts["messages refused"] < 0.02 * counts["messages sent"], "most are to arrive"
-    assert threading.active_count() == threads
+    assert threading.active_count() <= threads, (
+        "it is done without any; idle ones of others may end meanwhile"
+    )
 
 
 @pytest.mark.long

@@ -49,3 +49,8 @@ def test_main_writes_the_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(rows_docs, "PAGE", tmp_path / "docs" / "ROWS.md")
     rows_docs.main()
     assert "| S-001 |" in rows_docs.PAGE.read_text(encoding="utf-8")
+
+
+def test_every_row_is_shown_by_a_script_or_owed_to_what_is_not_built() -> None:
+    scripts = rows_docs.scripts_by_row()
+    assert [row.id for row in read_rows() if row.lacks or not (row.owed or scripts.get(row.id))] == []

@@ -12,11 +12,12 @@ from protocols.conditions import StanzaCondition
 from protocols.errors import StanzaError
 from protocols.vcard import Card, packed, unpacked
 from protocols.xml_element import element_bytes
+from protocols.xml_text import escape_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from actors.module import AccountContext, Request
+    from actors.module import AccountContext, Context, Request
     from actors.presence_effects import AccountEffect
     from protocols.xml_element import Element
 
@@ -61,6 +62,17 @@ def shown(context: AccountContext, request: Request, form: bytes, nothing: bytes
     if form == nothing and request.asker.bare != context.jid.bare:
         raise StanzaError(StanzaCondition.SERVICE_UNAVAILABLE)
     return (Answer(form),)
+
+
+def host_shown(context: Context, request: Request) -> str:
+    """What the card of the server or a service says of it: its address, as XML text.
+
+    Raises:
+        StanzaError: somebody wants to set it.
+    """
+    if request.is_set:
+        raise StanzaError(StanzaCondition.NOT_ALLOWED)
+    return escape_text(context.host.full)
 
 
 async def changed(

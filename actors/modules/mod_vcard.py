@@ -10,14 +10,11 @@ from typing import TYPE_CHECKING, Final
 
 from actors import cards
 from actors.account_items import AccountItems
-from actors.module import GET, SET, AccountIq, Asker, DomainIq, Module, Xep
+from actors.module import GET, GET_SET, SET, AccountIq, Asker, DomainIq, Module, Xep
 from actors.presence_effects import Answer
-from protocols.conditions import StanzaCondition
-from protocols.errors import StanzaError
 from protocols.namespaces import VCARD_TEMP
 from protocols.stanza import PayloadName
 from protocols.vcard import EMPTY_TEMP, with_temp
-from protocols.xml_text import escape_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -40,9 +37,7 @@ async def set_card(context: AccountContext, request: Request) -> Sequence[Accoun
 
 async def tell_host_card(context: Context, request: Request) -> Sequence[Answer]:
     """The card of the server or a service; nobody can set it."""
-    if request.is_set:
-        raise StanzaError(StanzaCondition.NOT_ALLOWED)
-    host = escape_text(context.host.full)
+    host = cards.host_shown(context, request)
     card = f"<vCard xmlns='{VCARD_TEMP}'><FN>{host}</FN><JABBERID>{host}</JABBERID></vCard>"
     return (Answer(card.encode()),)
 
@@ -56,7 +51,7 @@ MODULE: Final = Module(
     iqs=(
         AccountIq(_VCARD, GET, Asker.ANYBODY, tell_card),
         AccountIq(_VCARD, SET, Asker.OWNER, set_card),
-        DomainIq(_VCARD, GET | SET, tell_host_card, to_services=True),
+        DomainIq(_VCARD, GET_SET, tell_host_card, to_services=True),
     ),
     options=cards.CardOptions,
     uses=(AccountItems,),

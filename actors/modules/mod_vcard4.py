@@ -9,14 +9,11 @@ from typing import TYPE_CHECKING, Final
 
 from actors import cards
 from actors.account_items import AccountItems
-from actors.module import GET, SET, AccountIq, Asker, DomainIq, Module, Xep
+from actors.module import GET, GET_SET, SET, AccountIq, Asker, DomainIq, Module, Xep
 from actors.presence_effects import Answer
-from protocols.conditions import StanzaCondition
-from protocols.errors import StanzaError
 from protocols.namespaces import VCARD4
 from protocols.stanza import PayloadName
 from protocols.vcard import EMPTY_VCARD4, with_vcard4
-from protocols.xml_text import escape_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -39,9 +36,7 @@ async def set_card(context: AccountContext, request: Request) -> Sequence[Accoun
 
 async def tell_host_card(context: Context, request: Request) -> Sequence[Answer]:
     """The card of the server or a service (§6); nobody can set it."""
-    if request.is_set:
-        raise StanzaError(StanzaCondition.NOT_ALLOWED)
-    host = escape_text(context.host.full)
+    host = cards.host_shown(context, request)
     said = f"<fn><text>{host}</text></fn><impp><uri>xmpp:{host}</uri></impp>"
     said += "<kind><text>application</text></kind>"
     return (Answer(f"<vcard xmlns='{VCARD4}'>{said}</vcard>".encode()),)
@@ -56,7 +51,7 @@ MODULE: Final = Module(
     iqs=(
         AccountIq(_VCARD, GET, Asker.ANYBODY, tell_card),
         AccountIq(_VCARD, SET, Asker.OWNER, set_card),
-        DomainIq(_VCARD, GET | SET, tell_host_card, to_services=True),
+        DomainIq(_VCARD, GET_SET, tell_host_card, to_services=True),
     ),
     options=cards.CardOptions,
     uses=(AccountItems,),

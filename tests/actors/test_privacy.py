@@ -21,6 +21,7 @@ from tests.actors.privacy_support import HALL, PARIS, block, choose, deny, new_l
 if TYPE_CHECKING:
     from trio.testing import MockClock
 
+    from tests.actors.house import House
     from tests.actors.house_client import Client
 
 ENEMIES = PrivacyList("enemies", (PrivacyItem(1, False, ItemType.GROUP, "Enemies"),))
@@ -196,15 +197,20 @@ async def test_own_clients_and_the_server_are_never_shut_out() -> None:
         assert 'type="result"' in await juliet.ask(ping)
 
 
+async def for_whom_two_wait(house: House) -> Client:
+    """Juliet, who has logged in and not become available; romeo's "1" and paris's "2" wait for her."""
+    romeo, paris = await house.log_in(ORCHARD), await house.log_in(HALL)
+    romeo.send(chat(JULIET, "1"))
+    paris.send(chat(JULIET, "2"))
+    await house.settle()
+    return await house.log_in(BALCONY)
+
+
 async def test_message_that_waits_from_somebody_who_is_blocked_meanwhile_reaches_nobody(
     autojump_clock: MockClock,
 ) -> None:
     async with verona().open() as house:
-        romeo, paris = await house.log_in(ORCHARD), await house.log_in(HALL)
-        romeo.send(chat(JULIET, "1"))
-        paris.send(chat(JULIET, "2"))
-        await house.settle()
-        juliet = await house.log_in(BALCONY)
+        juliet = await for_whom_two_wait(house)
         await juliet.ask(block(ROMEO))
         juliet.send("<presence/>")
         assert re.findall("<body>(.)", await heard(juliet)) == ["2"]
@@ -323,11 +329,7 @@ async def test_message_that_waits_is_not_shown_to_a_client_whose_list_denies_it(
 ) -> None:
     """However it asks for that (XEP-0013)."""
     async with verona().open() as house:
-        romeo, paris = await house.log_in(ORCHARD), await house.log_in(HALL)
-        romeo.send(chat(JULIET, "1"))
-        paris.send(chat(JULIET, "2"))
-        await house.settle()
-        juliet = await house.log_in(BALCONY)
+        juliet = await for_whom_two_wait(house)
         await juliet.ask(new_list("mine", deny(ROMEO)))
         await juliet.ask(choose("active", "mine"))
         await heard(juliet)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from actors.modules.mod_private import PrivateOptions
+from actors.kept_elements import KeptOptions
 from store.memory.faults import Fault
 from tests.actors.house import House
 from tests.actors.house_client import Client, said
@@ -77,7 +77,7 @@ async def test_private_is_nobody_else_s(type: str) -> None:
 
 
 async def test_private_is_full_at_its_bounds() -> None:
-    options = PrivateOptions(bytes_max=len('<a xmlns="urn:a">12</a>'), elements_max=1)
+    options = KeptOptions(bytes_max=len('<a xmlns="urn:a">12</a>'), elements_max=1)
     async with House(options={"private": options}).open() as house:
         romeo = await house.log_in(f"{ROMEO}/orchard")
         assert 'type="result"' in await romeo.ask(query("<a xmlns='urn:a'>12</a>", "set"))

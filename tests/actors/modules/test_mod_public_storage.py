@@ -2,8 +2,8 @@
 
 import pytest
 
+from actors.kept_elements import KeptOptions
 from actors.modules import mod_public_storage
-from actors.modules.mod_public_storage import PublicStorageOptions
 from store.memory.faults import Fault
 from tests.actors.house import USUAL, House
 from tests.actors.house_client import said
@@ -14,8 +14,8 @@ MODULES = (*USUAL, mod_public_storage.MODULE)
 DINNER = "<query xmlns='urn:example:dinner'><food>Thai</food></query>"
 
 
-def public_house(options: PublicStorageOptions | None = None) -> House:
-    house = House(modules=MODULES, options={"public_storage": options or PublicStorageOptions()})
+def public_house(options: KeptOptions | None = None) -> House:
+    house = House(modules=MODULES, options={"public_storage": options or KeptOptions()})
     house.befriend(ROMEO, JULIET)
     house.make_account("tybalt@localhost")
     return house
@@ -78,7 +78,7 @@ async def test_handlers_with_names_of_their_own_come_first() -> None:
 
 async def test_public_storage_is_full_at_its_bounds() -> None:
     async with public_house(
-        PublicStorageOptions(bytes_max=len(b'<a xmlns="urn:a">12</a>'), elements_max=1)
+        KeptOptions(bytes_max=len(b'<a xmlns="urn:a">12</a>'), elements_max=1)
     ).open() as house:
         romeo = await house.log_in(ME)
         assert 'type="result"' in await romeo.ask(iq("<a xmlns='urn:a'>12</a>", "set"))

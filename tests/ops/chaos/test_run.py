@@ -51,9 +51,9 @@ async def test_run_against_a_sound_server_holds(tmp_path: Path) -> None:
     [
         (Bug.DROPS, "lost"),
         pytest.param(Bug.FORGETS, "lost", marks=pytest.mark.long),
-        (Bug.DOUBLES, "doubled"),
+        pytest.param(Bug.DOUBLES, "doubled", marks=pytest.mark.long),
         pytest.param(Bug.RESUMES_LOW, "doubled", marks=pytest.mark.long),
-        (Bug.SWAPS, "disordered"),
+        pytest.param(Bug.SWAPS, "disordered", marks=pytest.mark.long),
     ],
     ids=lambda each: each.value if isinstance(each, Bug) else each,
 )

@@ -27,7 +27,7 @@ class KeptOptions:
 
 
 def check_name(
-    element: Element, reserved: tuple[str, ...], condition: StanzaCondition, text: str = ""
+    element: Element, reserved: tuple[str, ...], condition: StanzaCondition, text: str | None = None
 ) -> None:
     """Whether a client may keep an element of this name.
 
